@@ -1,0 +1,82 @@
+"""The noise levels that inversion climbs and sampling descends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+
+def ddim_sigmas(model_sigmas: torch.Tensor, steps: int) -> torch.Tensor:
+    """Sampling sigmas of DDIM's uniform ("leading") spacing, as ComfyUI's `ddim_uniform` where `steps` divides the schedule.
+
+    Level i is the model's sigma at timestep 1 + i * (T // steps), i = 0 .. steps - 1. Where `steps` does not divide T,
+    `ddim_uniform` returns a level too many; here there are always exactly `steps`, as in the authors' port.
+
+    Args:
+        model_sigmas: (T,) ascending sigmas of the model's training schedule.
+        steps: number of network calls, 1 .. T - 1.
+    Returns:
+        (steps + 1,) float32, strictly descending, ending with 0.
+    Raises:
+        ValueError: `steps` outside 1 .. T - 1.
+    Source: Song et al. 2021 (DDIM), section 4.2 and appendix D.2.
+    """
+    total = len(model_sigmas)
+    if not 1 <= steps < total:
+        raise ValueError(f"steps is {steps}; this model's schedule allows 1 to {total - 1}. Typical: 20 to 50.")
+    stride = total // steps
+    ascending = [float(model_sigmas[1 + i * stride]) for i in range(steps)]
+    return torch.tensor([*reversed(ascending), 0.0], dtype=torch.float32)
+
+
+def check_sampling_sigmas(sigmas: torch.Tensor) -> torch.Tensor:
+    """A SIGMAS tensor that an inversion can climb: 1-D, at least two levels, finite, not negative, strictly descending.
+
+    Returns: (n,) float32 on the CPU.
+    Raises: ValueError that says what was given.
+    """
+    if not torch.is_tensor(sigmas) or sigmas.ndim != 1:
+        shape = tuple(sigmas.shape) if torch.is_tensor(sigmas) else type(sigmas).__name__
+        raise ValueError(f"sigmas must be a list of noise levels (1-D); got {shape}.")
+    sigmas = sigmas.detach().to("cpu", torch.float32)
+    if len(sigmas) < 2:
+        raise ValueError(f"sigmas needs at least two levels (one step); got {len(sigmas)}. Set steps to 1 or more.")
+    if not bool(torch.isfinite(sigmas).all()) or float(sigmas[-1]) < 0:
+        raise ValueError("sigmas must be finite and not negative; connect a scheduler's SIGMAS, unedited.")
+    if not bool((sigmas[:-1] > sigmas[1:]).all()):
+        raise ValueError(
+            "sigmas must fall from the noisiest level to the last one without repeats, as every scheduler node gives "
+            "them; do not connect FlipSigmas: the inversion climbs the levels by itself."
+        )
+    return sigmas
+
+
+def inversion_levels(sampling_sigmas: torch.Tensor, first_sigma: float) -> torch.Tensor:
+    """The levels that the inversion climbs: the sampling levels reversed, started at the model's smallest sigma.
+
+    Args:
+        sampling_sigmas: (n + 1,) descending.
+        first_sigma: `model_sampling.sigmas[0]`, the level a clean latent is taken to be at.
+    Returns:
+        ascending float32 levels; the first is where the latent is, every other is the sigma of one network call.
+    """
+    called = [float(s) for s in reversed(sampling_sigmas) if float(s) > 0]
+    return torch.tensor([min(first_sigma, called[0]), *called], dtype=torch.float32)
+
+
+def nearest_level(sigma: float, levels: Sequence[float], slack: float = 1e-3) -> int | None:
+    """Index of the recorded level nearest to `sigma` in log sigma, or None outside the recorded range.
+
+    Args:
+        sigma: requested noise level, > 0.
+        levels: recorded levels, any order, all > 0.
+        slack: how far (relative) outside the range still counts as its edge, for rounding.
+    """
+    if not levels or not sigma > 0:
+        return None
+    if sigma > max(levels) * (1 + slack) or sigma < min(levels) * (1 - slack):
+        return None
+    log_sigma = math.log(sigma)
+    return min(range(len(levels)), key=lambda i: abs(math.log(levels[i]) - log_sigma))
