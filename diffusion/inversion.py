@@ -10,7 +10,7 @@ from tqdm.auto import trange
 
 def variance_preserving_ratio(sigma_from: float, sigma_to: float, sigma_data: float = 1.0) -> float:
     """Factor that gives a latent at `sigma_from` the norm it would have at `sigma_to` when its variance-preserving
-    twin x / sqrt(sigma^2 + sigma_data^2) stays as it is (design: the network sees the current latent at the next level)."""
+    twin x / sqrt(sigma^2 + sigma_data^2) stays as it is: the network sees the current latent at the next level."""
     return ((sigma_data**2 + sigma_to**2) / (sigma_data**2 + sigma_from**2)) ** 0.5
 
 

@@ -9,7 +9,9 @@ import torch
 
 
 def ddim_sigmas(model_sigmas: torch.Tensor, steps: int) -> torch.Tensor:
-    """Sampling sigmas of DDIM's uniform ("leading") spacing, as ComfyUI's `ddim_uniform` where `steps` divides the schedule.
+    """Sampling sigmas of DDIM's uniform ("leading") spacing.
+
+    The same as ComfyUI's `ddim_uniform` where `steps` divides the schedule.
 
     Level i is the model's sigma at timestep 1 + i * (T // steps), i = 0 .. steps - 1. Where `steps` does not divide T,
     `ddim_uniform` returns a level too many; here there are always exactly `steps`, as in the authors' port.

@@ -1,0 +1,89 @@
+"""What an inversion leaves behind: the hidden state n of each chosen layer at each level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+
+from ..diffusion.levels import nearest_level
+from .unet_layers import LayerKey, SelfAttention
+
+
+@dataclass(frozen=True)
+class ModelFamily:
+    """What must agree for features of one model to be read by another: model class and layer widths.
+
+    A LoRA or a fine-tune of the same architecture stays in the family.
+    """
+
+    name: str
+    layers: tuple[tuple[LayerKey, int], ...]
+
+    @classmethod
+    def of(cls, name: str, available: dict[LayerKey, SelfAttention]) -> ModelFamily:
+        return cls(name, tuple((layer, spec.channels) for layer, spec in available.items()))
+
+
+@dataclass
+class FeatureBank:
+    """Features of one batch of latents, keyed by level and layer.
+
+    family: the model they came from. sigmas: sampling sigmas, descending, with the final level (usually 0).
+    layers: the layers recorded. batch, height, width: shape of the latent, in latent pixels.
+    features[level][layer]: (batch, tokens, channels), the normed hidden state that to_q, to_k and to_v read;
+    level 0 is the noisiest. grids[layer]: (h, w) of the tokens.
+    clean: (batch, C, height, width) the latent that was inverted, in the model's own scale.
+    """
+
+    family: ModelFamily
+    sigmas: torch.Tensor
+    layers: tuple[LayerKey, ...]
+    clean: torch.Tensor
+    features: dict[int, dict[LayerKey, torch.Tensor]] = field(default_factory=dict)
+    grids: dict[LayerKey, tuple[int, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.levels = [float(s) for s in self.sigmas if float(s) > 0]
+
+    @property
+    def batch(self) -> int:
+        return self.clean.shape[0]
+
+    def level_of(self, sigma: float) -> int | None:
+        """Index of the recorded level nearest to `sigma`, None outside the recorded range."""
+        return nearest_level(sigma, self.levels)
+
+    def nbytes(self) -> int:
+        """Bytes that the features take."""
+        return sum(n.numel() * n.element_size() for layers in self.features.values() for n in layers.values())
+
+
+@dataclass(frozen=True)
+class StyleKV:
+    """The wire type STYLE_KV: keys and values come from this bank's hidden states."""
+
+    bank: FeatureBank
+
+
+@dataclass(frozen=True)
+class ContentQuery:
+    """The wire type CONTENT_QUERY: preserved queries come from this bank's hidden states."""
+
+    bank: FeatureBank
+
+
+def predicted_bytes(
+    available: dict[LayerKey, SelfAttention],
+    layers: tuple[LayerKey, ...],
+    latent_shape: tuple[int, ...],
+    steps: int,
+    element_size: int,
+) -> int:
+    """Bytes that the features of `steps` levels will take, for a (B, C, H, W) latent."""
+    batch, _, height, width = latent_shape
+    values = 0
+    for layer in layers:
+        spec = available[layer]
+        values += -(-height // spec.scale) * -(-width // spec.scale) * spec.channels
+    return values * batch * steps * element_size

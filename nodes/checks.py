@@ -1,0 +1,83 @@
+"""What the sampling nodes refuse, in words, before anything runs."""
+
+from __future__ import annotations
+
+import torch
+from comfy.model_sampling import EPS, ModelSamplingDiscrete
+
+from ..attention_patch.feature_bank import FeatureBank, ModelFamily
+from ..attention_patch.unet_layers import LayerKey, SelfAttention, find_self_attention
+
+
+def check_model(model) -> dict[LayerKey, SelfAttention]:
+    """The self-attention layers of a MODEL that the pack can work with.
+
+    Raises: ValueError that names the model's class: no SD-type UNet, or not trained to predict noise or v on the
+    discrete schedule (flow matching, EDM, Cascade).
+    """
+    available = find_self_attention(model.get_model_object("diffusion_model"))
+    sampling = model.get_model_object("model_sampling")
+    if not (isinstance(sampling, ModelSamplingDiscrete) and isinstance(sampling, EPS)):
+        raise ValueError(
+            f"the model ({type(model.model).__name__}) does not predict noise or v on Stable Diffusion's schedule, so "
+            "DDIM cannot invert it. CellStyle works with SD 1.x, SD 2.x and SDXL checkpoints."
+        )
+    return available
+
+
+def family_of(model, available: dict[LayerKey, SelfAttention]) -> ModelFamily:
+    """The family that features of this MODEL belong to."""
+    return ModelFamily.of(type(model.model).__name__, available)
+
+
+def check_family(what: str, bank: FeatureBank, family: ModelFamily) -> None:
+    """Raises ValueError where a bank was captured with a model of another family."""
+    if bank.family != family:
+        theirs, ours = _describe(bank.family), _describe(family)
+        raise ValueError(
+            f"{what} was captured with another kind of model ({theirs}) than the one connected here ({ours}). "
+            "Connect the same model to every CellStyle node of the graph."
+        )
+
+
+def check_latent(latent: dict, model=None, what: str = "latent") -> torch.Tensor:
+    """The samples of a LATENT that can be inverted or sampled.
+
+    Returns: (B, C, H, W).
+    Raises: ValueError: missing, nested (video and audio), not 4-D, empty batch, wrong channel count, NaN or infinite.
+    """
+    samples = latent.get("samples") if isinstance(latent, dict) else None
+    if not torch.is_tensor(samples) or getattr(samples, "is_nested", False):
+        raise ValueError(f"{what} holds no image latent; connect the LATENT of VAE Encode.")
+    if samples.ndim != 4 or samples.numel() == 0:
+        raise ValueError(
+            f"{what} has shape {tuple(samples.shape)}; a batch of image latents (batch, channels, height, width) "
+            "with at least one image is expected. Connect the LATENT of VAE Encode."
+        )
+    if model is not None:
+        channels = model.get_model_object("latent_format").latent_channels
+        if samples.shape[1] != channels:
+            raise ValueError(
+                f"{what} has {samples.shape[1]} channels, the model works with {channels}. Encode the image with the "
+                "VAE of this model."
+            )
+    if not bool(torch.isfinite(samples).all()):
+        raise ValueError(
+            f"{what} contains NaN or infinite values. The node before it failed silently: try the VAE in fp32, or "
+            "look at the image it encodes."
+        )
+    return samples
+
+
+def check_not_blank(samples: torch.Tensor, what: str = "latent") -> None:
+    """Raises ValueError for an all-zero latent: there is no picture in it to invert."""
+    if not bool(samples.any()):
+        raise ValueError(
+            f"{what} is empty (all zeros, as Empty Latent Image makes it): there is no picture to invert. "
+            "Connect Load Image through VAE Encode."
+        )
+
+
+def _describe(family: ModelFamily) -> str:
+    widths = sorted({channels for _, channels in family.layers})
+    return f"{family.name}, {len(family.layers)} self-attention layers of width {'/'.join(map(str, widths))}"

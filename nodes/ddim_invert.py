@@ -1,0 +1,40 @@
+"""DDIMInvert: the content branch. StyleID (Chung et al. 2024), section 4.1."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..attention_patch.feature_bank import ContentQuery
+from .inversion_inputs import inversion_inputs
+from .run_inversion import invert_and_record
+from .wire_types import CATEGORY, CONTENT_QUERY
+
+
+class DDIMInvert(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="DDIMInvert",
+            display_name="DDIM Invert",
+            category=CATEGORY,
+            description=(
+                "Content branch: walks the content's latent back to the noise it could have come from, and records "
+                "its attention queries on the way."
+            ),
+            search_aliases=["inversion", "ddim inversion", "invert latent", "StyleID", "style transfer", "unsample"],
+            inputs=inversion_inputs("The content image through VAE Encode. Any size, any batch."),
+            outputs=[
+                io.Latent.Output(display_name="inverted", tooltip="The content's noise; to Latent AdaIN."),
+                CONTENT_QUERY.Output(
+                    display_name="content_query", tooltip="The content's attention queries; to Injected Sampler."
+                ),
+                io.Sigmas.Output(
+                    display_name="sigmas", tooltip="The noise levels to sample with, for samplers other than ours."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, latent, **settings):
+        inverted, bank = invert_and_record("DDIMInvert", latent=latent, **settings)
+        return io.NodeOutput({**latent, "samples": inverted}, ContentQuery(bank), bank.sigmas.clone())

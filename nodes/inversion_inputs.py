@@ -1,0 +1,56 @@
+"""The inputs that DDIMInvert and StyleKVCapture have in common."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..attention_patch.unet_layers import LAYERS_TOOLTIP
+from .run_inversion import STORAGE_MODES
+
+
+def inversion_inputs(latent_tooltip: str, steps_tooltip: str = "") -> list:
+    """model, conditioning, latent, steps, refinement, layers, storage, sigmas: a public order, append only."""
+    return [
+        io.Model.Input("model", tooltip="SD 1.x, SD 2.x or SDXL. Use the same model in every CellStyle node."),
+        io.Conditioning.Input(
+            "conditioning", tooltip="What the model is told it sees; the paper uses an empty prompt."
+        ),
+        io.Latent.Input("latent", tooltip=latent_tooltip),
+        io.Int.Input(
+            "steps",
+            default=50,
+            min=1,
+            max=999,
+            tooltip=(
+                "Number of noise levels. More: a closer inversion and a finer result, and more time and memory. "
+                f"The paper uses 50; 20 is a good start.{steps_tooltip}"
+            ),
+        ),
+        io.Int.Input(
+            "refinement",
+            default=0,
+            min=0,
+            max=10,
+            advanced=True,
+            tooltip=(
+                "Fixed-point repeats of every step. Each adds as many network calls as there are steps and brings the "
+                "inversion much closer to exact: 10 steps with 1 repeat beat 50 plain steps. 0 is the paper's DDIM."
+            ),
+        ),
+        io.String.Input("layers", default="auto", advanced=True, tooltip=LAYERS_TOOLTIP),
+        io.Combo.Input(
+            "storage",
+            options=list(STORAGE_MODES),
+            default="auto",
+            advanced=True,
+            tooltip=(
+                "Where the captured features wait. auto: on the device while they fit easily, else in RAM. "
+                "device: fastest. ram: leaves the graphics memory free."
+            ),
+        ),
+        io.Sigmas.Input(
+            "sigmas",
+            optional=True,
+            tooltip="Noise levels of a scheduler node, instead of steps. Give style and content the same.",
+        ),
+    ]

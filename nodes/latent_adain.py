@@ -1,0 +1,101 @@
+"""LatentAdaIN: initial latent AdaIN. StyleID (Chung et al. 2024), section 4.3; Kim et al. 2024 (patches)."""
+
+from __future__ import annotations
+
+import torch
+from comfy_api.latest import io
+
+from ..diffusion.adain import adain, pair_batches, patch_adain
+from .wire_types import CATEGORY
+
+MODES = ("global", "patch")
+
+
+class LatentAdaIN(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="LatentAdaIN",
+            display_name="Latent AdaIN",
+            category=CATEGORY,
+            description=(
+                "Gives the content's noise the mean and spread of the style's, channel by channel: the palette and "
+                "the overall contrast come from here."
+            ),
+            search_aliases=["adain", "adaptive instance normalization", "match latent colour", "latent statistics"],
+            inputs=[
+                io.Latent.Input("content", tooltip="The content's inverted latent, from DDIM Invert."),
+                io.Latent.Input("style", tooltip="The style's inverted latent, from Style K/V Capture. Any size."),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="How much of the style's palette to take. 0 keeps the content's colours, 1 is the paper's.",
+                ),
+                io.Combo.Input(
+                    "mode",
+                    options=list(MODES),
+                    default="global",
+                    advanced=True,
+                    tooltip=(
+                        "global: one mean and spread for the whole image, as in the paper. patch: each region takes "
+                        "those of the same region of the style (Kim et al. 2024), so colours stay where they are."
+                    ),
+                ),
+                io.Int.Input(
+                    "patch_size",
+                    default=16,
+                    min=1,
+                    max=1024,
+                    advanced=True,
+                    tooltip=(
+                        "Side of a patch in latent pixels (8 image pixels each), for mode patch. Larger: closer to "
+                        "global. Smaller: follows the style's layout more and disturbs the content more."
+                    ),
+                ),
+            ],
+            outputs=[io.Latent.Output(display_name="latent", tooltip="To the latent of Injected Sampler.")],
+        )
+
+    @classmethod
+    def execute(cls, content, style, strength, mode, patch_size):
+        x_content, x_style = _samples(content, "content"), _samples(style, "style")
+        if x_content.ndim != x_style.ndim or x_content.shape[1] != x_style.shape[1]:
+            raise ValueError(
+                f"content has shape {tuple(x_content.shape)}, style {tuple(x_style.shape)}: the channels (and frames) "
+                "differ, so they come from different models. Encode both with the same VAE."
+            )
+        if x_content.ndim == 5 and x_style.shape[2] not in (1, x_content.shape[2]):
+            raise ValueError(
+                f"content has {x_content.shape[2]} frames, style {x_style.shape[2]}; use one style frame or as many."
+            )
+        if strength == 0:
+            return io.NodeOutput(content)
+        x_content, x_style = pair_batches(x_content, x_style.to(x_content.device, x_content.dtype))
+        if mode == "patch":
+            x_style = x_style.expand(*x_style.shape[:2], *x_content.shape[2:-2], *x_style.shape[-2:])
+            shape = x_content.shape
+            flat = patch_adain(_as_images(x_content), _as_images(x_style), patch_size)
+            styled = flat.reshape(shape[0], *shape[2:-2], shape[1], *shape[-2:])
+            styled = styled.movedim(-3, 1)
+        else:
+            styled = adain(x_content, x_style)
+        return io.NodeOutput({**content, "samples": torch.lerp(x_content, styled, strength)})
+
+
+def _samples(latent: dict, what: str) -> torch.Tensor:
+    samples = latent.get("samples")
+    if not torch.is_tensor(samples) or getattr(samples, "is_nested", False) or samples.ndim not in (4, 5):
+        raise ValueError(f"{what} holds no image or video latent; connect the output of an inversion.")
+    if samples.numel() == 0:
+        raise ValueError(f"{what} has shape {tuple(samples.shape)}: it is empty. Connect the output of an inversion.")
+    if not bool(torch.isfinite(samples).all()):
+        raise ValueError(f"{what} contains NaN or infinite values; look at the node that made it.")
+    return samples
+
+
+def _as_images(x: torch.Tensor) -> torch.Tensor:
+    """(B, C, ..., H, W) as (B * ..., C, H, W)."""
+    return x.movedim(1, -3).reshape(-1, x.shape[1], *x.shape[-2:])

@@ -1,0 +1,40 @@
+"""StyleKVCapture: the style branch. StyleID (Chung et al. 2024), section 4.2."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from ..attention_patch.feature_bank import StyleKV
+from .inversion_inputs import inversion_inputs
+from .run_inversion import invert_and_record
+from .wire_types import CATEGORY, STYLE_KV
+
+
+class StyleKVCapture(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="StyleKVCapture",
+            display_name="Style K/V Capture",
+            category=CATEGORY,
+            description=(
+                "Style branch: walks the style's latent back to noise and records the attention keys and values that "
+                "carry its texture and colour."
+            ),
+            search_aliases=["style capture", "style features", "attention keys values", "StyleID", "style transfer"],
+            inputs=inversion_inputs(
+                "The style image through VAE Encode. Its size may differ from the content's.",
+                " Use the same number as in DDIM Invert.",
+            ),
+            outputs=[
+                STYLE_KV.Output(
+                    display_name="style_kv", tooltip="The style's attention keys and values; to Injected Sampler."
+                ),
+                io.Latent.Output(display_name="inverted", tooltip="The style's noise; to Latent AdaIN."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, latent, **settings):
+        inverted, bank = invert_and_record("StyleKVCapture", latent=latent, **settings)
+        return io.NodeOutput(StyleKV(bank), {**latent, "samples": inverted})

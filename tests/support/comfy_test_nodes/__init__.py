@@ -1,0 +1,1 @@
+"""Nodes that only the tests load: tiny random models, and counters of network calls."""
