@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-COMFYUI = Path(os.environ.get("CELLSTYLE_COMFYUI") or ROOT / ".host" / "ComfyUI-0.30.0")
+SUPPORT = ROOT / "tests" / "support"
+TEST_NODES = SUPPORT / "comfy_test_nodes"
+sys.path[1:1] = [str(ROOT / "tests"), str(SUPPORT)]
+sys.path.append(str(ROOT / "tools"))
+
+from comfy_client import ComfyClient  # noqa: E402
+from comfy_server import ComfyServer  # noqa: E402
+from host_layout import find, host_root  # noqa: E402
 
 
 def _use_comfyui() -> None:
-    if not (COMFYUI / "comfy").is_dir():
-        raise RuntimeError(f"no ComfyUI at {COMFYUI}; run the tests with python3 tools/test.py")
-    sys.path.insert(0, str(COMFYUI))
-    sys.path[1:1] = [str(ROOT / "tests"), str(ROOT / "tests" / "support")]
-    argv, sys.argv = sys.argv, [sys.argv[0], "--cpu", "--use-pytorch-cross-attention"]
+    host = find()
+    if not host.owned:
+        sys.pycache_prefix = str(host_root() / "pycache")  # leave no trace in the user's ComfyUI
+    base = host_root() / "runs" / "in-process"
+    base.mkdir(parents=True, exist_ok=True)
+    sys.path.insert(0, str(host.comfyui))
+    options = ["--cpu", "--use-pytorch-cross-attention", "--base-directory", str(base)]
+    argv, sys.argv = sys.argv, [sys.argv[0], *options]
     try:
         import comfy.options
 
@@ -48,3 +60,33 @@ def _no_grad():
 
     with torch.inference_mode():
         yield
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[ComfyServer]:
+    """One real ComfyUI server for the whole session, with the pack and the test nodes loaded; started on first use.
+
+    `server.client` talks to it, `server.input_dir` and `server.output_dir` are its folders, `server.log()` its log.
+    Its node cache lives on between tests: call `server.client.free()` for a cold start. A test that must restart or
+    configure a server makes its own ComfyServer.
+    """
+    with ComfyServer(extra_custom_nodes=[TEST_NODES]) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: ComfyServer) -> ComfyClient:
+    """The shared server's client."""
+    return server.client
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of a Chromium for Playwright's `executable_path`; without one, fail where CI is set and skip elsewhere."""
+    for name in ("chromium", "google-chrome", "chromium-browser"):
+        if path := shutil.which(name):
+            return path
+    reason = "no Chromium on PATH (the Debian package is called chromium)"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)

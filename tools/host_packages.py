@@ -44,7 +44,8 @@ def find_uv(stages: Stages) -> str | None:
         run_command([str(venv_python(own)), "-m", "pip", "install", "--quiet", "--retries", "2", "uv"])
     except CommandFailed as failure:
         shutil.rmtree(own, ignore_errors=True)
-        stages.note(f"uv could not be installed ({failure.last_lines[-200:]}); pip is used instead, which is slower")
+        why = "the package index can't be reached" if failure.network else failure.last_lines
+        stages.note(f"uv could not be installed ({why}); pip is used instead, which is slower")
         return None
     return str(inside)
 
@@ -156,7 +157,7 @@ def _install(what: list[str], uv: str | None, stages: Stages, lock: int) -> None
         if failure.network:
             raise HostError(
                 "The packages could not be downloaded: the package index can't be reached. "
-                f"Check the network (or the proxy and index settings) and run this again. {failure.last_lines[-300:]}"
+                "Check the network (or the proxy and index settings) and run this again."
             ) from None
         raise HostError(f"The packages could not be installed: {failure.last_lines}") from None
 

