@@ -70,7 +70,7 @@ def server() -> Iterator[ComfyServer]:
     Its node cache lives on between tests: call `server.client.free()` for a cold start. A test that must restart or
     configure a server makes its own ComfyServer.
     """
-    with ComfyServer(extra_custom_nodes=[TEST_NODES]) as running:
+    with ComfyServer(extra_custom_nodes=[TEST_NODES], cpu=True, env={"OMP_NUM_THREADS": "2"}) as running:
         yield running
 
 
