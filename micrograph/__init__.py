@@ -1,0 +1,1 @@
+"""Microscopy files to pictures: reading, planes and projections, contrast, pseudo-colour, sizes. No comfy in here."""

@@ -1,0 +1,39 @@
+"""How much a file may ask for; checked on what its header declares, before memory is taken."""
+
+from __future__ import annotations
+
+from .errors import MicrographError
+
+MAX_SAMPLES = 512 * 1024**2
+"""Samples (pixels times channels times frames) kept at once, and values of the finished picture."""
+
+MAX_READ_BYTES = 8 * 1024**3
+"""Decoded bytes read for one picture, planes that a projection folds away included."""
+
+MAX_PLANES = 1_000_000
+"""Planes that a header may declare."""
+
+MAX_XML = 16 * 1024**2
+"""Characters of OME-XML that are parsed."""
+
+
+def check_kept(name: str, width: int, height: int, planes: int) -> None:
+    """Raises MicrographError where `planes` pictures of this size are more than MAX_SAMPLES samples."""
+    if width < 1 or height < 1 or planes < 1:
+        raise MicrographError(f"{name} declares an empty image ({width} x {height}). Choose another file.")
+    if width * height * planes > MAX_SAMPLES:
+        times = f" x {planes} planes" if planes > 1 else ""
+        raise MicrographError(
+            f"{name} would need {width} x {height}{times} = {width * height * planes / 1e6:,.0f} million samples, more "
+            f"than the limit of {MAX_SAMPLES / 1e6:,.0f} million. Choose fewer channels or frames, a higher "
+            "pyramid_level, or crop the file in Fiji first."
+        )
+
+
+def check_read(name: str, size: int) -> None:
+    """Raises MicrographError where `size` decoded bytes would have to be read, more than MAX_READ_BYTES."""
+    if size > MAX_READ_BYTES:
+        raise MicrographError(
+            f"{name} would need {size / 1024**3:,.1f} GiB of planes to be read, more than the limit of "
+            f"{MAX_READ_BYTES // 1024**3} GiB. Choose single planes instead of a projection, or a higher pyramid_level."
+        )

@@ -1,0 +1,90 @@
+"""What a TIFF's text may say before it is believed: OME-XML is read here first, safely, and checked for size."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from .errors import MicrographError
+from .limits import MAX_PLANES, MAX_XML
+
+COUNTS = ("SizeZ", "SizeC", "SizeT", "SizeX", "SizeY", "IFD", "PlaneCount", "NumPlanes", "FirstZ", "FirstC", "FirstT")
+SIZE = "Save it again with Fiji or Bio-Formats."
+
+
+def read_ome_xml(description: str, name: str) -> ElementTree.Element | None:
+    """The root of a description that is OME-XML, None for any other text.
+
+    Document types and entities (external files, exponential expansion) are refused before a parser sees them.
+
+    Raises: MicrographError: too long, a document type or entity, counts beyond reason.
+    """
+    if "<OME" not in description[:4096] and not description.rstrip()[-10:].endswith("OME>"):
+        return None
+    if len(description) > MAX_XML:
+        raise MicrographError(
+            f"{name} carries {len(description) / 1024**2:,.0f} MiB of OME-XML, more than the limit of "
+            f"{MAX_XML // 1024**2} MiB. {SIZE}"
+        )
+    if "<!DOCTYPE" in description.upper() or "<!ENTITY" in description.upper():
+        raise MicrographError(f"{name} carries OME-XML with a document type or entities, which are refused. {SIZE}")
+    try:
+        root = ElementTree.fromstring(description)
+    except (ElementTree.ParseError, ValueError):
+        return None
+    for element in root.iter():
+        _check_counts(element, name)
+    return root
+
+
+def ome_images(root: ElementTree.Element | None) -> list[tuple[dict[str, str], list[dict[str, str]]]]:
+    """The attributes of each image's `Pixels` element and of its channels."""
+    images = []
+    for image in [] if root is None else root:
+        if _tag(image) != "Image":
+            continue
+        for pixels in image:
+            if _tag(pixels) == "Pixels":
+                images.append((dict(pixels.attrib), [dict(c.attrib) for c in pixels if _tag(c) == "Channel"]))
+                break
+    return images
+
+
+def ome_colour(value: str | None) -> str | None:
+    """An OME `Color` (signed 32-bit RGBA) as #rrggbb."""
+    try:
+        rgba = int(value) & 0xFFFFFFFF
+    except (TypeError, ValueError):
+        return None
+    return f"#{rgba >> 8:06x}"
+
+
+def _tag(element) -> str:
+    return element.tag.rsplit("}", 1)[-1]
+
+
+def _check_counts(element, name: str) -> None:
+    attributes = element.attrib
+    for key in COUNTS:
+        if key in attributes and not 0 <= _number(attributes[key], name) <= MAX_PLANES:
+            raise MicrographError(f"{name} declares {key}={attributes[key][:20]} in its OME-XML. {SIZE}")
+    planes = 1
+    for key in ("SizeZ", "SizeC", "SizeT"):
+        planes *= max(1, _number(attributes.get(key, "1"), name))
+    if planes > MAX_PLANES:
+        raise MicrographError(f"{name} declares {planes:,} planes in its OME-XML, more than {MAX_PLANES:,}. {SIZE}")
+    if "Start" in attributes and "End" in attributes:  # modulo annotations become an array of this length
+        start, stop, step = (
+            _number(attributes.get(k, d), name) for k, d in (("Start", "0"), ("End", "0"), ("Step", "1"))
+        )
+        if step == 0 or abs((stop - start) / step) > MAX_PLANES:
+            raise MicrographError(f"{name} declares an endless modulo axis in its OME-XML. {SIZE}")
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if number != number or number in (float("inf"), float("-inf")):
+        raise MicrographError(f"{name} has the text {text[:20]!r} where its OME-XML must have a number. {SIZE}")
+    return int(number) if number == int(number) else number

@@ -1,0 +1,215 @@
+"""CellStyleFidelity: is the science still there?"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import torch
+from comfy_api.latest import io, ui
+
+from ..fidelity.metrics import NUMBERS, Settings, mean_numbers, measure, to_record
+from ..fidelity.objects import POLARITIES
+from ..fidelity.report import draw_report
+from .wire_types import CATEGORY
+
+LARGEST = 16 * 1024**2
+"""Pixels of a picture that can be measured in reasonable time."""
+
+
+class CellStyleFidelity(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="CellStyleFidelity",
+            display_name="Cell Style Fidelity",
+            category=CATEGORY,
+            description=(
+                "Measures how much of a micrograph's structure survived the style, and how close the style came: a "
+                "report to look at, and numbers. A batch gives one report a pair and the mean of each number."
+            ),
+            search_aliases=[
+                "ssim",
+                "ms-ssim",
+                "image quality",
+                "compare images",
+                "structure",
+                "segmentation",
+                "nuclei",
+            ],
+            inputs=[
+                io.Image.Input("content", tooltip="The micrograph as it was. One, or as many as there are results."),
+                io.Image.Input(
+                    "result",
+                    tooltip=(
+                        "What the style made of it. One, or as many as there are contents. Another size is resized to "
+                        "the content's, and the report says so."
+                    ),
+                ),
+                io.Image.Input(
+                    "style",
+                    optional=True,
+                    tooltip="The style picture, for the colour and texture distances. One, or one a pair; any size.",
+                ),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip=(
+                        "Only this part of content and result is measured, such as the mask of Load Micrograph. "
+                        "One, or "
+                        "one a pair."
+                    ),
+                ),
+                io.Float.Input(
+                    "edge_tolerance",
+                    default=2.0,
+                    min=0.0,
+                    max=64.0,
+                    step=0.5,
+                    tooltip="Pixels that an edge may move and still count as kept. Higher is more forgiving.",
+                ),
+                io.Float.Input(
+                    "edge_sigma",
+                    default=1.5,
+                    min=0.0,
+                    max=16.0,
+                    step=0.1,
+                    advanced=True,
+                    tooltip=(
+                        "Blur in pixels before edges are looked for. Higher: only coarse outlines count, grain does "
+                        "not."
+                    ),
+                ),
+                io.Combo.Input(
+                    "object_polarity",
+                    options=list(POLARITIES),
+                    default="auto",
+                    advanced=True,
+                    tooltip=(
+                        "What an object is: darker than its surroundings (brightfield) or brighter (fluorescence), "
+                        "in both pictures. auto finds out, also when the style turned the picture into its negative."
+                    ),
+                ),
+                io.Int.Input(
+                    "least_area",
+                    default=30,
+                    min=1,
+                    max=1_000_000,
+                    advanced=True,
+                    tooltip=(
+                        "Pixels that an object must have. Higher: specks are left out, and touching objects split less."
+                    ),
+                ),
+                io.Float.Input(
+                    "least_iou",
+                    default=0.5,
+                    min=0.05,
+                    max=1.0,
+                    step=0.05,
+                    advanced=True,
+                    tooltip=(
+                        "Overlap (intersection over union) from which an object counts as matched. Higher is stricter."
+                    ),
+                ),
+                io.Int.Input(
+                    "panel_size",
+                    default=400,
+                    min=360,
+                    max=1024,
+                    step=8,
+                    advanced=True,
+                    tooltip="Width of each of the report's six panels in pixels. Higher: a larger report.",
+                ),
+            ],
+            outputs=[
+                io.Image.Output(display_name="report", tooltip="One sheet a pair, all of one size."),
+                io.Float.Output(
+                    display_name="ssim",
+                    tooltip="Structural similarity of the luminance, -1 to 1; 1 is identical. A negative scores low.",
+                ),
+                io.Float.Output(display_name="ms_ssim", tooltip="The same over up to five scales, 0 to 1."),
+                io.Float.Output(display_name="edge_f1", tooltip="Edges kept and not made up, 0 to 1."),
+                io.Float.Output(
+                    display_name="edge_precision", tooltip="Share of the result's edges that the content has, 0 to 1."
+                ),
+                io.Float.Output(
+                    display_name="edge_recall", tooltip="Share of the content's edges that the result has, 0 to 1."
+                ),
+                io.Float.Output(
+                    display_name="gradient_correlation",
+                    tooltip="Whether lines run the same way, -1 to 1; colour, contrast and a negative play no part.",
+                ),
+                io.Float.Output(
+                    display_name="objects_matched", tooltip="Share of the content's objects found again, 0 to 1."
+                ),
+                io.Float.Output(
+                    display_name="colour_distance",
+                    tooltip=(
+                        "Between the palettes of result and style, in CIELAB units; 0 is the same, -1 is no style "
+                        "given."
+                    ),
+                ),
+                io.Float.Output(
+                    display_name="texture_distance",
+                    tooltip="Between the textures of result and style, 0 (the same) to 1; -1 is no style given.",
+                ),
+                io.String.Output(
+                    display_name="json", tooltip="Everything: each pair, counts, sizes, settings, versions."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, content, result, style=None, mask=None, panel_size=400, **settings):
+        settings = Settings(**settings)
+        pictures = {"content": _pictures(content, "content"), "result": _pictures(result, "result")}
+        if style is not None:
+            pictures["style"] = _pictures(style, "style")
+        if mask is not None:
+            pictures["mask"] = _masks(mask)
+        count = _count(pictures)
+        measured, sheets = [], []
+        for n in range(count):
+            # one picture for all pairs, or one a pair
+            one = {key: batch[n if len(batch) > 1 else 0] for key, batch in pictures.items()}
+            measured.append(measure(one["content"], one["result"], one.get("style"), one.get("mask"), settings))
+            sheets.append(draw_report(measured[-1], settings, panel_size, (n + 1, count)))
+        report = torch.from_numpy(np.stack(sheets))
+        means = mean_numbers(measured)
+        record = json.dumps(to_record(measured, settings), indent=1)
+        return io.NodeOutput(report, *(means[key] for key in NUMBERS), record, ui=ui.PreviewImage(report))
+
+
+def _pictures(image: torch.Tensor, what: str) -> np.ndarray:
+    if not torch.is_tensor(image) or image.ndim != 4 or image.shape[0] == 0:
+        shape = tuple(image.shape) if torch.is_tensor(image) else type(image).__name__
+        raise ValueError(f"{what} is {shape}; a batch of pictures (batch, height, width, channels) is expected.")
+    if image.shape[1] * image.shape[2] > LARGEST:
+        raise ValueError(
+            f"{what} has {image.shape[2]} x {image.shape[1]} pixels; at most {LARGEST / 1e6:.0f} million can be "
+            "measured. Crop it, or make it smaller first."
+        )
+    return image.detach().float().cpu().numpy()
+
+
+def _masks(mask: torch.Tensor) -> np.ndarray:
+    mask = mask.detach().float().cpu().numpy()
+    mask = mask[None] if mask.ndim == 2 else mask
+    if mask.ndim != 3 or len(mask) == 0:
+        raise ValueError(f"mask has shape {mask.shape}; (batch, height, width) is expected. Connect a MASK.")
+    return mask
+
+
+def _count(pictures: dict[str, np.ndarray]) -> int:
+    """How many pairs. Raises ValueError that names both counts where they do not fit."""
+    contents, results = len(pictures["content"]), len(pictures["result"])
+    if contents != results and 1 not in (contents, results):
+        raise ValueError(
+            f"{contents} contents and {results} results do not make pairs. Give as many of both, or one of either."
+        )
+    count = max(contents, results)
+    for key in ("style", "mask"):
+        given = len(pictures.get(key, ()))
+        if given not in (0, 1, count):
+            raise ValueError(f"{given} {key}s do not fit {count} pairs. Give one, or one a pair.")
+    return count
