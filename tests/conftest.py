@@ -19,7 +19,9 @@ sys.path.append(str(ROOT / "tools"))
 
 from comfy_client import ComfyClient  # noqa: E402
 from comfy_server import ComfyServer  # noqa: E402
-from host_layout import find, host_root  # noqa: E402
+from host_layout import PATIENT_THREADS, find, host_root  # noqa: E402
+
+os.environ.setdefault(*PATIENT_THREADS)  # before torch is imported
 
 
 def _use_comfyui() -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from comfy_client import ComfyClient
 from comfy_events import ComfyError, ServerDied
-from host_layout import ROOT, Host, find, host_root
+from host_layout import PATIENT_THREADS, ROOT, Host, find, host_root
 from server_run import device_options, end_process, free_port, link_folder, prune_runs, remove
 
 PACK_NAME = "cellstyle"
@@ -168,6 +168,7 @@ class ComfyServer:
         ]
         command += ["--disable-auto-launch", "--disable-api-nodes", "--preview-method", "latent2rgb", *options]
         env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "NO_PROXY": "127.0.0.1,localhost"}
+        env.setdefault(*PATIENT_THREADS)
         if not self.host.owned:
             env["PYTHONPYCACHEPREFIX"] = str(host_root() / "pycache")  # no __pycache__ in somebody else's folders
         group = {"creationflags": 0x200} if os.name == "nt" else {"start_new_session": True}

@@ -43,6 +43,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--tau", type=float, help="attention temperature (default: the workflow's)")
     parser.add_argument("--steps", type=int, help="noise levels (default: the workflow's; 4 with --quick)")
     parser.add_argument("--size", type=int, help="long side of the pictures in pixels (default 384; 192 with --quick)")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder for the pictures (default output/demo)")
     options = parser.parse_args(arguments)
     options.size = options.size or (192 if options.quick else 384)
     options.steps = options.steps or (4 if options.quick else None)
@@ -124,17 +125,22 @@ def run_pairs(
         save_png(picture.image, server.input_dir / f"{picture.name}.png")
     dials = {name: value for name in ("gamma", "tau", "steps") if (value := getattr(options, name)) is not None}
     pairs = [(each, with_style) for with_style in style for each in content]
-    say(f"{len(pairs)} pictures from {len(content)} micrographs and {len(style)} styles")
+    expected = "under a minute" if options.quick else "up to 3 minutes"
+    say(
+        f"{len(pairs)} pictures from {len(content)} micrographs and {len(style)} styles: {expected} on 4 idle CPU cores"
+    )
     rows, started = [], time.monotonic()
     for number, (each, with_style) in enumerate(pairs, 1):
-        say(f"[{number}/{len(pairs)}] {each.name} in the style of {with_style.name}")
+        left = (time.monotonic() - started) / max(1, number - 1) * (len(pairs) - number + 1)
+        eta = f" (about {left:.0f} s left)" if number > 1 else ""
+        say(f"[{number}/{len(pairs)}] {each.name} in the style of {with_style.name}{eta}")
         graph = filled(workflow, f"{each.name}.png", f"{with_style.name}.png", random_model=random_model, **dials)
         result = server.client.run(graph, timeout=1800, on_event=ProgressLines(graph).on_event)
         if not result.images:
             raise HostError("The workflow saved no picture.")
         data = server.client.fetch_image(result.images[-1])
-        OUTPUT.mkdir(parents=True, exist_ok=True)
-        (OUTPUT / f"{each.name}_{with_style.name.replace(' ', '_')}.png").write_bytes(data)
+        options.output.mkdir(parents=True, exist_ok=True)
+        (options.output / f"{each.name}_{with_style.name.replace(' ', '_')}.png").write_bytes(data)
         rows.append(Row(each, with_style, Image.open(io.BytesIO(data))))
     say(f"{len(pairs)} pictures in {time.monotonic() - started:.0f} s")
     return rows
@@ -151,8 +157,8 @@ def write_sheet(rows: "list[Row]", options: argparse.Namespace, random_model: bo
     steps = options.steps or dial(graph, "DDIMInvert", "steps")
     caption = f"gamma {gamma:g}   tau {tau:g}" + (f"   {steps} steps" if steps else "")
     sheet = contact_sheet(rows, caption, MEANINGLESS if random_model else "")
-    say(f"Contact sheet: {save_png(sheet, OUTPUT / 'contact_sheet.png')}")
-    say(f"Pictures:      {OUTPUT}")
+    say(f"Contact sheet: {save_png(sheet, options.output / 'contact_sheet.png')}")
+    say(f"Pictures:      {options.output}")
     if random_model:
         say(f"NOTE: {MEANINGLESS}")
 
