@@ -1,8 +1,8 @@
-"""Nodes that only the tests load: tiny random models, and a count of network calls."""
+"""Nodes that only the tests load: tiny random models, odd latents, digests of results, and a count of network calls."""
 
 
 async def comfy_entrypoint():
-    """ComfyUI's V3 entry point."""
-    from .test_nodes import TestNodesExtension
+    from .nodes import TestExtension, register_routes
 
-    return TestNodesExtension()
+    register_routes()
+    return TestExtension()

@@ -1,4 +1,4 @@
-"""Seeded random models in ComfyUI's own classes, small enough for a test, in the shapes of SD 1.5, SD 2 (v) and SDXL."""
+"""Seeded random models in ComfyUI's own classes, small, in the shapes of SD 1.5, SD 2 (v-prediction) and SDXL."""
 
 from __future__ import annotations
 
@@ -69,8 +69,11 @@ def randomise(module: torch.nn.Module, seed: int, gain: float = 1.0) -> None:
                 p.copy_(gain * noise / p[0].numel() ** 0.5)
 
 
-def tiny_model(kind: str = "sd15", seed: int = 0, dtype: torch.dtype = torch.float32):
-    """A MODEL (ModelPatcher) with random weights. kind: "sd15", "sd2v" (v-prediction) or "sdxl"."""
+def tiny_model(kind: str = "sd15", seed: int = 0, dtype: torch.dtype = torch.float32, output_gain: float = 0.3):
+    """A MODEL (ModelPatcher) with random weights. kind: "sd15", "sd2v" (v-prediction) or "sdxl".
+
+    output_gain: size of what the network predicts; small, so that trajectories stay near 1.
+    """
     model_class, config = _class_of(kind)
     model_config = model_class(dict(config))
     model_config.unet_config.update(config)  # the class has head counts of its own, for the full width
@@ -83,7 +86,7 @@ def tiny_model(kind: str = "sd15", seed: int = 0, dtype: torch.dtype = torch.flo
     model = model_config.get_model({}, "")
     randomise(model.diffusion_model, seed)
     with torch.no_grad():
-        model.diffusion_model.out[-1].weight.mul_(0.3)  # a predicted noise of moderate size: trajectories stay near 1
+        model.diffusion_model.out[-1].weight.mul_(output_gain)
     model.diffusion_model.to(dtype)
     return comfy.model_patcher.ModelPatcher(
         model,
@@ -107,3 +110,26 @@ def tiny_vae(seed: int = 2):
     net = TAESD()
     randomise(net, seed)
     return comfy.sd.VAE(sd={name: value.clone() for name, value in net.state_dict().items()})
+
+
+def tiny_dit():
+    """A MODEL that is no UNet: Stable Diffusion 3's transformer, tiny."""
+    config = {
+        "in_channels": 16,
+        "patch_size": 2,
+        "depth": 1,
+        "input_size": None,
+        "adm_in_channels": 2048,
+        "context_embedder_config": {"target": "torch.nn.Linear", "params": {"in_features": 4096, "out_features": 64}},
+        "num_patches": 36864,
+        "pos_embed_max_size": 192,
+        "pos_embed_scaling_factor": None,
+    }
+    model_config = comfy.supported_models.SD3(dict(config))
+    model_config.unet_config["dtype"] = torch.float32
+    model_config.set_inference_dtype(torch.float32, None)
+    return comfy.model_patcher.ModelPatcher(
+        model_config.get_model({}, ""),
+        load_device=comfy.model_management.get_torch_device(),
+        offload_device=comfy.model_management.unet_offload_device(),
+    )
