@@ -191,8 +191,8 @@ class ComfyServer:
 
     def _check_pack(self) -> None:
         """ComfyError with the log when a custom node folder failed to load."""
-        log = self.log()
-        failed = [line for line in log.splitlines() if "IMPORT FAILED" in line]
+        # "0.1 seconds (IMPORT FAILED): folder"; without the brackets it is one of ComfyUI's own optional nodes.
+        failed = [line for line in self.log().splitlines() if "(IMPORT FAILED):" in line]
         if failed:
             raise ComfyError("Custom nodes did not load:\n" + "\n".join(failed) + f"\n{self.log(40)}")
 
