@@ -45,6 +45,8 @@ def stretch(samples: np.ndarray, low: float, high: float) -> np.ndarray:
     Returns: float32 of the same shape.
     """
     values = samples.astype(np.float64 if samples.dtype.itemsize > 2 else np.float32)
+    if not np.isfinite(high - low):  # the range itself overflows
+        values, low, high = values / 4, low / 4, high / 4
     finite = np.isfinite(values)
     with np.errstate(over="ignore", invalid="ignore"):
         if high > low:

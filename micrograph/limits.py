@@ -30,6 +30,15 @@ def check_kept(name: str, width: int, height: int, planes: int) -> None:
         )
 
 
+def check_planes(name: str, planes: int) -> None:
+    """Raises MicrographError where a header declares more than MAX_PLANES planes."""
+    if planes > MAX_PLANES:
+        raise MicrographError(
+            f"{name} declares {planes:,} planes, more than {MAX_PLANES:,}: its header is wrong, or it must be split. "
+            "Save it again with Fiji or Bio-Formats."
+        )
+
+
 def check_read(name: str, size: int) -> None:
     """Raises MicrographError where `size` decoded bytes would have to be read, more than MAX_READ_BYTES."""
     if size > MAX_READ_BYTES:

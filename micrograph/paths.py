@@ -10,8 +10,8 @@ OUT = "leads out of ComfyUI's folders. Upload the file, or copy it to the input 
 def path_inside(folder: str, name: str) -> str:
     """The real path of an existing file `name` under `folder`.
 
-    Raises: ValueError for an empty, absolute or NUL-holding name, one with `..`, one whose links lead elsewhere, and for
-        a file that isn't there.
+    Raises: ValueError for an empty, absolute or NUL-holding name, one with `..`, one whose links lead elsewhere, and
+        for a file that isn't there.
     """
     if not name.strip() or "\0" in name:
         raise ValueError("file names no file. Choose one, or drop one on the node.")

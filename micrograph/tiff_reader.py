@@ -9,7 +9,7 @@ import numpy as np
 from tifffile import TiffFile
 
 from .errors import MicrographError
-from .limits import check_read
+from .limits import check_planes, check_read
 from .pillow_reader import RGB
 from .pixel_size import from_tiff
 from .source import Channel, Source
@@ -85,6 +85,7 @@ class _Tiff:
             raise MicrographError(
                 f"{self.name} holds {dtype} samples; whole or real numbers are expected. Convert it in Fiji."
             )
+        check_planes(self.name, self._count("channel") * self._count("z") * self._count("time"))
         count = self._count("channel")
         photometric = int(frame.photometric)
         sampled = [series.axes[i] for i in self.axes_of["channel"]] == ["S"]

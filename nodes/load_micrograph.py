@@ -274,7 +274,7 @@ def resolve(file: str) -> str:
     Raises: ValueError for anything that leads out of them, and for what isn't there.
     """
     name, folder = folder_paths.annotated_filepath(str(file))
-    path = path_inside(folder or folder_paths.get_input_directory(), name.strip())
+    path = path_inside(folder or folder_paths.get_input_directory(), name)
     if os.path.realpath(folder_paths.get_annotated_filepath(str(file))) != path:
         raise ValueError(f"file {name[:200]!r} {OUT}")
     return path
