@@ -52,7 +52,9 @@ def ms_ssim(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> 
     scales = 1
     while scales < len(SCALE_WEIGHTS) and min(x.shape) / 2**scales >= WINDOW:
         scales += 1
-    exponents = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
+    exponents = np.array(SCALE_WEIGHTS[:scales])
+    if scales < len(SCALE_WEIGHTS):
+        exponents /= exponents.sum()
     product = 1.0
     for scale, exponent in enumerate(exponents):
         whole, structure = ssim_maps(x, y)

@@ -113,7 +113,7 @@ def test_small_pictures_use_fewer_scales_with_weights_that_add_up_to_one(side, s
     x = np.full((side, side), 0.2)
     value, used = ms_ssim(x, x + 0.5)
     assert used == scales
-    weight = SCALE_WEIGHTS[scales - 1] / sum(SCALE_WEIGHTS[:scales])
+    weight = SCALE_WEIGHTS[scales - 1] / (sum(SCALE_WEIGHTS[:scales]) if scales < 5 else 1)
     assert value == pytest.approx(ssim(x, x + 0.5) ** weight)  # only brightness differs, at the last scale
 
 
