@@ -2,8 +2,6 @@
 
 import io
 import json
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -202,52 +200,6 @@ def test_series_are_counted_from_one(tmp_path):
     np.testing.assert_allclose(gray(load(path, series=2))[0], RGB[:20, :20, 1] / 255, atol=1e-6)
     with pytest.raises(ValueError, match="has 2 series, 3 was asked for"):
         load(path, series=3)
-
-
-def png16(array):
-    """A 16-bit PNG without filters."""
-    kind = {1: 0, 2: 4, 3: 2, 4: 6}[array.shape[2]]
-    raw = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
-
-    def chunk(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    head = struct.pack(">IIBBBBB", array.shape[1], array.shape[0], 16, kind, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
-
-
-@pytest.mark.parametrize("samples", [1, 2, 3, 4])
-def test_16_bit_png_keeps_16_bits(tmp_path, samples):
-    array = RNG.integers(0, 65536, (20, 30, samples)).astype(np.uint16)
-    path = tmp_path / "p.png"
-    path.write_bytes(png16(array))
-    loaded = load(path)
-    colours = array[..., :3] if samples >= 3 else np.repeat(array[..., :1], 3, 2)
-    np.testing.assert_allclose(loaded.images[0], colours / 65535, atol=1e-6)
-    if samples in (2, 4):
-        np.testing.assert_allclose(loaded.valid[0], array[..., -1] / 65535, atol=1e-6)
-    else:
-        assert (loaded.valid == 1).all()
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_png_of_every_mode_opens_as_pillow_shows_it(tmp_path, mode):
-    image = Image.fromarray(STACK[0, 0, 0]) if mode == "I;16" else Image.fromarray(RGB).convert(mode)
-    path = tmp_path / "p.png"
-    image.save(path)
-    want = np.asarray(image) / 65535 if mode == "I;16" else np.asarray(image.convert("RGB")) / 255
-    want = want if want.ndim == 3 else np.repeat(want[..., None], 3, 2)
-    np.testing.assert_allclose(load(path).images[0], want, atol=1e-6)
-
-
-def test_a_jpeg_is_turned_upright_and_read_by_content_not_by_name(tmp_path):
-    path = tmp_path / "really_a_jpeg.tif"
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(RGB).save(path, "JPEG", quality=95, exif=exif)
-    loaded = load(path)
-    assert loaded.images.shape == (1, 47, 33, 3)
-    assert "turned upright" in " ".join(loaded.metadata["notes"])
 
 
 @pytest.mark.parametrize(
