@@ -101,7 +101,7 @@ class TestSampler:
     def test_a_noise_mask_without_the_content(self):
         model, conditioning = good()
         style_kv, inverted = nodes.capture(model, conditioning, nodes.latent(1, 4, 8, 8), steps=2)
-        with pytest.raises(ValueError, match="noise mask.*connect content_query"):
+        with pytest.raises(ValueError, match=r"noise mask.*connect content_query"):
             nodes.sample(model, conditioning, {**inverted, "noise_mask": torch.ones(1, 64, 64)}, style_kv, gamma=0.0)
 
 
@@ -119,8 +119,8 @@ def test_another_packs_token_rearrangement_is_refused_not_ignored():
     tiled.set_model_attn1_patch(tile)
     tiled.set_model_attn1_output_patch(untile)
     with pytest.raises(ValueError, match="rearranged the tokens"):
-        nodes.invert(tiled, conditioning, nodes.latent(1, 4, 8, 8), steps=2)
-    inverted, query, _ = nodes.invert(model, conditioning, nodes.latent(1, 4, 8, 8), steps=2)
-    style_kv, _ = nodes.capture(model, conditioning, nodes.latent(1, 4, 8, 8), steps=2)
+        nodes.invert(tiled, conditioning, nodes.latent(1, 4, 16, 16), steps=2)
+    inverted, query, _ = nodes.invert(model, conditioning, nodes.latent(1, 4, 16, 16), steps=2)
+    style_kv, _ = nodes.capture(model, conditioning, nodes.latent(1, 4, 16, 16), steps=2)
     with pytest.raises(ValueError, match="rearranges the tokens"):
         nodes.sample(tiled, conditioning, inverted, style_kv, query)
