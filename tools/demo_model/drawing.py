@@ -1,203 +1,287 @@
-"""Shared helpers of the picture generator: noise, colours, point sets, soft edges, stamps.
+"""Shared drawing helpers for the image generator: colours, smooth noise, point sets, distance fields, shapes.
 
-Everything is a pure function of its arguments; randomness comes only from the generator passed in.
-Fields are float32 arrays of shape (H, W), pictures (H, W, 3) in 0..1.
+Everything is a pure function of its arguments (and of the random generator passed in); images are float32 arrays
+of shape (H, W) or (H, W, 3) with values in 0..1.
 """
+
+import colorsys
 
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-TAU = 2 * np.pi
 
-
-def unit(height, width):
-    """Length of one drawing unit in pixels: 1 at 256 px, growing more slowly than the picture."""
-    return max(min(height, width) / 256, 0.2) ** 0.7
-
-
-def grid(height, width):
-    """Pixel coordinates (y, x) as two (H, W) fields."""
+def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pixel coordinates (y, x) as two float32 arrays of shape (H, W)."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     return y, x
 
 
-def rotate(y, x, angle):
-    """Coordinates (v, u) of a frame turned by `angle`: u along the direction, v across it."""
-    c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    return -s * x + c * y, c * x + s * y
-
-
-def _spline_matrix(size, cells):
-    position = np.linspace(0, cells, size, dtype=np.float64)
-    index = np.minimum(position.astype(int), cells - 1) if cells > 0 else np.zeros(size, int)
-    t = position - index
-    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]) / 6
-    matrix = np.zeros((size, cells + 3), np.float32)
-    for k in range(4):
-        matrix[np.arange(size), index + k] += weights[k]
-    return matrix
-
-
-def smooth_noise(rng, height, width, scale, stretch=(1.0, 1.0)):
-    """Smooth noise of mean 0 and deviation about 1, with features of `scale` pixels; stretch = (y, x) factors."""
-    rows = max(1, round(height / max(scale * stretch[0], 1)))
-    columns = max(1, round(width / max(scale * stretch[1], 1)))
-    values = rng.standard_normal((rows + 3, columns + 3)).astype(np.float32)
-    field = _spline_matrix(height, rows) @ values @ _spline_matrix(width, columns).T
-    return field * np.float32(2.1)
-
-
-def cloud_noise(rng, height, width, scale, octaves=4, gain=0.5, stretch=(1.0, 1.0)):
-    """Several octaves of smooth noise, mean 0, deviation about 1."""
-    total, norm = np.zeros((height, width), np.float32), 0.0
-    for k in range(octaves):
-        size = scale / 2**k
-        if size < 1.5 and k > 0:
-            break
-        total += gain**k * smooth_noise(rng, height, width, size, stretch)
-        norm += gain ** (2 * k)
-    return total / np.float32(np.sqrt(norm))
-
-
-def unit_range(field):
-    """The field stretched to 0..1 between its 1st and 99th percentile."""
-    low, high = np.percentile(field[::3, ::3], (1, 99))
-    return np.clip((field - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
-
-
-def smoothstep(low, high, value):
-    """0 below `low`, 1 above `high`, smooth between."""
-    t = np.clip((value - low) / (high - low), 0, 1)
+def smoothstep(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """0 below ``low``, 1 above ``high``, smooth in between (``low`` may be the larger one: then it falls)."""
+    t = np.clip((np.asarray(values, np.float32) - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-def below(distance, edge=0.0, soft=0.7):
-    """1 where distance < edge, 0 beyond, with an edge softened by `soft` pixels."""
-    return np.clip(0.5 + (edge - distance) / (2 * soft), 0, 1)
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Gaussian blur of the two spatial axes."""
+    if sigma <= 0:
+        return image
+    sigmas = (sigma, sigma) + (0,) * (image.ndim - 2)
+    return ndimage.gaussian_filter(image, sigmas, mode="reflect", truncate=3.0)
 
 
-def colour(*values):
-    """A colour from hexadecimal strings, as an array (N, 3), or (3,) of a single one."""
-    rows = [[int(v[i : i + 2], 16) / 255 for i in (0, 2, 4)] for v in values]
-    array = np.array(rows, np.float32)
-    return array[0] if len(values) == 1 else array
+def normalise(field: np.ndarray) -> np.ndarray:
+    """Stretch a field to exactly 0..1."""
+    low, high = float(field.min()), float(field.max())
+    return ((field - low) / max(high - low, 1e-8)).astype(np.float32)
 
 
-def jitter(rng, colours, amount):
-    """Colours moved a little: brightness mostly, hue slightly."""
-    colours = np.asarray(colours, np.float32)
-    light = rng.normal(0, amount, (*colours.shape[:-1], 1))
-    tint = rng.normal(0, amount * 0.6, colours.shape)
-    return np.clip(colours + light + tint, 0, 1).astype(np.float32)
+def noise(rng: np.random.Generator, height: int, width: int, scale: float, octaves: int = 1) -> np.ndarray:
+    """Smooth noise with features of about ``scale`` pixels: zero mean, about unit spread; more octaves, more detail."""
+    total = np.zeros((height, width), np.float32)
+    weight = 1.0
+    for _ in range(octaves):
+        step = max(scale, 1.0)
+        rows, cols = int(np.ceil(height / step)) + 4, int(np.ceil(width / step)) + 4
+        coarse = rng.standard_normal((rows, cols)).astype(np.float32)
+        start_y, start_x = rng.uniform(1, 2, 2)
+        ys = start_y + np.arange(height, dtype=np.float32) / step
+        xs = start_x + np.arange(width, dtype=np.float32) / step
+        total += weight * (_spline_rows(ys, rows) @ coarse @ _spline_rows(xs, cols).T)
+        weight *= 0.5
+        scale *= 0.5
+    return total / max(float(total.std()), 1e-6)
 
 
-def hsv(h, s, v):
-    """RGB of hue, saturation and value (arrays or numbers), stacked on a last axis."""
-    h, s, v = np.broadcast_arrays(np.asarray(h, np.float32), np.asarray(s, np.float32), np.asarray(v, np.float32))
-    k = (np.array([5.0, 3.0, 1.0], np.float32) + h[..., None] * 6) % 6
-    return v[..., None] * (1 - s[..., None] * np.clip(np.minimum(k, 4 - k), 0, 1))
+def _spline_rows(positions: np.ndarray, count: int) -> np.ndarray:
+    """Matrix of uniform cubic B-spline weights that samples ``count`` coefficients at ``positions``."""
+    base = np.floor(positions).astype(int)
+    t = (positions - base).astype(np.float32)
+    weights = ((1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3)
+    matrix = np.zeros((len(positions), count), np.float32)
+    index = np.arange(len(positions))
+    for offset, weight in zip((-1, 0, 1, 2), weights, strict=True):
+        matrix[index, np.clip(base + offset, 0, count - 1)] += weight / 6
+    return matrix
 
 
-def ramp(values, colours):
-    """Piecewise-linear colour ramp: values in 0..1 to the list of colours."""
-    colours = np.asarray(colours, np.float32)
-    table = np.linspace(0, len(colours) - 1, 256)
-    low = np.minimum(table.astype(int), max(len(colours) - 2, 0))
-    t = (table - low)[:, None]
-    lut = colours[low] * (1 - t) + colours[np.minimum(low + 1, len(colours) - 1)] * t
-    return lut.astype(np.float32)[np.clip(values * 255 + 0.5, 0, 255).astype(np.int32)]
+def poisson_points(
+    rng: np.random.Generator, height: int, width: int, distance: float, margin: float = 0.0, jitter: float = 0.32
+) -> np.ndarray:
+    """Evenly spread random points (N, 2) as (y, x), about ``distance`` apart: a jittered hexagonal lattice.
 
-
-def mix(base, over, alpha):
-    """`over` (a colour or a picture) laid on `base` with the opacity field `alpha`."""
-    alpha = np.asarray(alpha, np.float32)
-    if alpha.ndim == 2:
-        alpha = alpha[..., None]
-    return base + (np.asarray(over, np.float32) - base) * alpha
-
-
-def shade(picture, factor):
-    """The picture multiplied by a field."""
-    return picture * np.asarray(factor, np.float32)[..., None]
-
-
-def finish(picture):
-    """Clipped to 0..1 as float32, contiguous."""
-    return np.ascontiguousarray(np.clip(picture, 0, 1), dtype=np.float32)
-
-
-def lattice_points(rng, height, width, spacing, wobble=0.3, hexagonal=True):
-    """Points (N, 2) as (y, x) on a jittered lattice that covers the picture and a margin around it."""
-    step = spacing * (np.sqrt(3) / 2 if hexagonal else 1)
-    ys = np.arange(-2 * spacing, height + 2 * spacing, step)
-    xs = np.arange(-2 * spacing, width + 2 * spacing, spacing)
-    points = np.stack(np.meshgrid(ys, xs, indexing="ij"), -1)
-    if hexagonal:
-        points[1::2, :, 1] += spacing / 2
-    points = points.reshape(-1, 2) + rng.random(2) * spacing
-    return points + rng.uniform(-wobble, wobble, points.shape) * spacing
-
-
-def nearest(points, y, x, count=2):
-    """Distances and indices of the `count` nearest points of each pixel, each (H, W, count)."""
-    flat = np.stack([y.ravel(), x.ravel()], -1)
-    distance, index = cKDTree(points, leafsize=8, balanced_tree=False).query(flat, k=count)
-    shape = (*y.shape, count)
-    return distance.reshape(shape).astype(np.float32), index.reshape(shape)
-
-
-def cell_edges(points, distance, index):
-    """Distance in pixels to the border between the nearest and the second nearest point's cells."""
-    a, b = points[index[..., 0]], points[index[..., 1]]
-    gap = np.sqrt(((a - b) ** 2).sum(-1))
-    return ((distance[..., 1] ** 2 - distance[..., 0] ** 2) / (2 * gap + 1e-6)).astype(np.float32)
-
-
-def hash_values(*integers):
-    """Repeatable values in 0..1 from integer fields (tile numbers), for a colour per tile."""
-    mixed = np.uint32(0x9E3779B9)
-    for k, field in enumerate(integers):
-        mixed = (mixed ^ np.asarray(field).astype(np.int64).astype(np.uint32)) * np.uint32(0x85EBCA6B + 2 * k)
-        mixed = mixed ^ (mixed >> np.uint32(15))
-    mixed = mixed * np.uint32(0xC2B2AE35)
-    return ((mixed ^ (mixed >> np.uint32(13))) & np.uint32(0xFFFF)).astype(np.float32) / 65535
-
-
-def patches(height, width, centres, angles, radius):
-    """Square windows around many centres at once.
-
-    Returns (flat pixel index, u, v, owner), one entry per pixel of each window inside the picture: u, v are
-    its coordinates in the owner's turned frame, in pixels. Assigning by the index lets the last owner win.
+    ``margin`` (pixels) extends the area beyond the picture on every side; ``jitter`` is in units of the distance.
     """
-    side = np.arange(-int(np.ceil(radius)), int(np.ceil(radius)) + 1)
-    dy, dx = (a.ravel() for a in np.meshgrid(side, side, indexing="ij"))
-    near = dy**2 + dx**2 <= (radius + 1) ** 2
-    dy, dx = dy[near], dx[near]
-    centres = np.asarray(centres, np.float32)
-    base = np.floor(centres).astype(np.int32)
-    py, px = base[:, :1] + dy, base[:, 1:] + dx
-    owner = np.broadcast_to(np.arange(len(centres), dtype=np.int32)[:, None], py.shape)
-    inside = (py >= 0) & (py < height) & (px >= 0) & (px < width)
-    py, px, owner = py[inside], px[inside], owner[inside]
-    oy, ox = py - centres[owner, 0], px - centres[owner, 1]
-    c, s = np.cos(angles).astype(np.float32)[owner], np.sin(angles).astype(np.float32)[owner]
-    return py * width + px, c * ox + s * oy, c * oy - s * ox, owner
+    row_step = distance * 0.866
+    rows = np.arange(-margin, height + margin + row_step, row_step)
+    cols = np.arange(-margin, width + margin + distance, distance)
+    yy, xx = np.meshgrid(rows, cols, indexing="ij")
+    xx = xx + np.where(np.arange(len(rows)) % 2, 0.5, 0.0)[:, None] * distance
+    points = np.stack([yy.ravel(), xx.ravel()], 1)
+    points += rng.uniform(-distance / 2, distance / 2, 2)
+    return (points + rng.uniform(-jitter, jitter, points.shape) * distance).astype(np.float32)
 
 
-def blur(picture, sigma):
-    """Gaussian blur of a field or of each channel of a picture."""
-    return ndimage.gaussian_filter(picture, (sigma, sigma, 0) if picture.ndim == 3 else sigma, mode="nearest")
+def thin_points(points: np.ndarray, distance: float) -> np.ndarray:
+    """Drop points (in their order) until no two are nearer than ``distance``."""
+    if len(points) == 0:
+        return points
+    keep = np.ones(len(points), bool)
+    for first, second in sorted(cKDTree(points).query_pairs(distance)):
+        if keep[first]:
+            keep[second] = False
+    return points[keep]
 
 
-def sample(picture, y, x):
-    """A picture or field read at moved coordinates (linear between pixels, mirrored outside)."""
-    if picture.ndim == 2:
-        return ndimage.map_coordinates(picture, [y, x], order=1, mode="mirror")
-    return np.stack([ndimage.map_coordinates(picture[..., k], [y, x], order=1, mode="mirror") for k in range(3)], -1)
+def warp_offsets(
+    rng: np.random.Generator, height: int, width: int, scale: float, amount: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two smooth displacement fields (y, x), ``amount`` pixels strong, with features of ``scale`` pixels."""
+    return amount * noise(rng, height, width, scale), amount * noise(rng, height, width, scale)
 
 
-def halve(picture):
-    """A picture of twice the size averaged down by two."""
-    h, w = picture.shape[0] // 2, picture.shape[1] // 2
-    return picture[: 2 * h, : 2 * w].reshape(h, 2, w, 2, -1).mean((1, 3))
+def cells(
+    points: np.ndarray,
+    height: int,
+    width: int,
+    warp: tuple[np.ndarray, np.ndarray] | None = None,
+    neighbours: int = 2,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Voronoi cells: distances (neighbours, H, W) to the nearest points, ascending, and the nearest one's index."""
+    y, x = grid(height, width)
+    if warp is not None:
+        y, x = y + warp[0], x + warp[1]
+    where = np.stack([y.ravel(), x.ravel()], 1)
+    distances, index = cKDTree(points).query(where, k=neighbours)
+    distances = distances.reshape(height, width, neighbours).astype(np.float32)
+    return np.moveaxis(distances, 2, 0), index[:, 0].reshape(height, width)
+
+
+def walls(points: np.ndarray, height: int, width: int, warp: tuple[np.ndarray, np.ndarray] | None = None):
+    """Signed pixel distance from the nearest Voronoi border (H, W) and the index of each pixel's cell."""
+    y, x = grid(height, width)
+    if warp is not None:
+        y, x = y + warp[0], x + warp[1]
+    where = np.stack([y.ravel(), x.ravel()], 1)
+    distances, index = cKDTree(points).query(where, k=4)
+    first = points[index[:, 0]]
+    border = np.full(len(where), np.inf)
+    for rank in (1, 2, 3):
+        apart = np.linalg.norm(points[index[:, rank]] - first, axis=1)
+        border = np.minimum(border, (distances[:, rank] ** 2 - distances[:, 0] ** 2) / np.maximum(2 * apart, 1e-6))
+    return border.reshape(height, width).astype(np.float32), index[:, 0].reshape(height, width)
+
+
+def inside_distance(mask: np.ndarray) -> np.ndarray:
+    """Signed distance to the edge of a mask: positive inside, negative outside, in pixels."""
+    if mask.all() or not mask.any():
+        return np.full(mask.shape, 1e3 if mask.any() else -1e3, np.float32)
+    inner = ndimage.distance_transform_edt(mask)
+    outer = ndimage.distance_transform_edt(~mask)
+    return (inner - outer).astype(np.float32)
+
+
+def cover(distance: np.ndarray, softness: float = 1.0) -> np.ndarray:
+    """Anti-aliased coverage 0..1 of a shape given its signed distance (positive inside)."""
+    return smoothstep(distance, -softness, softness)
+
+
+def line(distance: np.ndarray, thickness: float, softness: float = 0.8) -> np.ndarray:
+    """Anti-aliased coverage of the line where ``distance`` is zero, ``thickness`` pixels wide."""
+    return smoothstep(np.abs(distance), thickness / 2 + softness, max(thickness / 2 - softness, 0.0))
+
+
+def blend(image: np.ndarray, colour, alpha: np.ndarray) -> np.ndarray:
+    """Lay a colour (a number, a triple or an image) over an image with coverage ``alpha`` (H, W)."""
+    if image.ndim == 3:
+        alpha = alpha[..., None]
+    return image + (np.asarray(colour, np.float32) - image) * alpha
+
+
+def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
+    """Colour triple from hue (wraps), saturation and value."""
+    triple = colorsys.hsv_to_rgb(hue % 1.0, min(max(saturation, 0), 1), min(max(value, 0), 1))
+    return np.array(triple, np.float32)
+
+
+def mix(first, second, amount) -> np.ndarray:
+    """Blend of two colours; ``amount`` may be a number or a field (H, W), which gives an image."""
+    first, second = np.asarray(first, np.float32), np.asarray(second, np.float32)
+    amount = np.asarray(amount, np.float32)
+    if amount.ndim:
+        amount = amount[..., None]
+    return first + (second - first) * amount
+
+
+def jitter(rng: np.random.Generator, colour, amount: float = 0.06) -> np.ndarray:
+    """The colour, moved a little at random."""
+    return np.clip(np.asarray(colour, np.float32) + rng.uniform(-amount, amount, 3), 0, 1).astype(np.float32)
+
+
+def ramp(colours, position: np.ndarray) -> np.ndarray:
+    """Colours looked up along an evenly spaced gradient: position 0..1 of shape (H, W) gives (H, W, 3)."""
+    colours = np.asarray(colours, np.float32)
+    stops = np.linspace(0, 1, len(colours))
+    position = np.clip(position, 0, 1)
+    return np.stack([np.interp(position, stops, colours[:, c]) for c in range(3)], -1).astype(np.float32)
+
+
+def stain(amounts: list[tuple[np.ndarray, np.ndarray]], light=(1.0, 1.0, 1.0)) -> np.ndarray:
+    """Beer-Lambert image: each (absorbance field, transmitted colour at absorbance 1) darkens the light."""
+    optical = sum(field[..., None] * -np.log(np.clip(colour, 0.02, 1)) for field, colour in amounts)
+    return (np.asarray(light, np.float32) * np.exp(-optical)).astype(np.float32)
+
+
+def finish(rng: np.random.Generator, image: np.ndarray, grain: float = 0.008, soften: float = 0.0) -> np.ndarray:
+    """Optional blur, a little grain (about 1.5 px, the same in all channels), clipped float32 RGB."""
+    image = blur(image, soften)
+    if grain > 0:
+        speck = blur(rng.standard_normal(image.shape[:2]).astype(np.float32), 0.7) * 2.2 * grain
+        image = image + (speck[..., None] if image.ndim == 3 else speck)
+    if image.ndim == 2:
+        image = np.repeat(image[..., None], 3, 2)
+    return np.clip(image, 0, 1).astype(np.float32)
+
+
+class Canvas:
+    """Window bookkeeping for shapes that each touch only a small box of the picture."""
+
+    def __init__(self, height: int, width: int):
+        self.height, self.width = height, width
+
+    def window(self, y: float, x: float, radius: float):
+        """Slices of the box around (y, x) and the offsets (dy, dx) in it, or None if it misses the picture."""
+        top, bottom = max(int(y - radius), 0), min(int(y + radius) + 2, self.height)
+        left, right = max(int(x - radius), 0), min(int(x + radius) + 2, self.width)
+        if top >= bottom or left >= right:
+            return None
+        dy = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(y)
+        dx = np.arange(left, right, dtype=np.float32)[None, :] - np.float32(x)
+        return (slice(top, bottom), slice(left, right)), dy, dx
+
+
+def turned(dy: np.ndarray, dx: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates along and across an axis at ``angle`` (0 = rightward) for offsets (dy, dx)."""
+    c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    return c * dx + s * dy, c * dy - s * dx
+
+
+def ellipse(dy, dx, angle: float, long: float, short: float, wobble=None) -> np.ndarray:
+    """About the signed distance (positive inside) of an ellipse with half axes ``long`` and ``short``.
+
+    ``wobble`` = (amplitudes, phases) of the harmonics 2, 3, ... makes the outline irregular.
+    """
+    along, across = turned(dy, dx, angle)
+    radius = np.sqrt((along / long) ** 2 + (across / short) ** 2) + 1e-6
+    outline = 1.0
+    if wobble is not None:
+        theta = np.arctan2(across / short, along / long)
+        for order, (amplitude, phase) in enumerate(zip(*wobble, strict=True), start=2):
+            outline = outline + amplitude * np.cos(order * theta + phase)
+    gradient = np.sqrt((along / long**2) ** 2 + (across / short**2) ** 2) / radius + 1e-6
+    return ((outline - radius) / gradient).astype(np.float32)
+
+
+def wobbles(rng: np.random.Generator, amount: float, orders: int = 4):
+    """Random harmonics for :func:`ellipse`, weaker for the higher ones."""
+    scale = amount / np.arange(1, orders + 1)
+    return rng.uniform(-1, 1, orders) * scale, rng.uniform(0, 2 * np.pi, orders)
+
+
+def lens(dy, dx, angle: float, half_length: float, half_width: float, bend: float = 0.0) -> np.ndarray:
+    """About the signed distance (positive inside) of a lens (pointed ellipse), curved by ``bend``."""
+    along, across = turned(dy, dx, angle)
+    t = np.clip(along / half_length, -1.2, 1.2)
+    across = across - bend * half_width * (1 - t * t)
+    envelope = half_width * (1 - np.abs(t) ** 2.4)
+    return (envelope - np.abs(across)).astype(np.float32)
+
+
+def stamp_points(height: int, width: int, points: np.ndarray, weights=1.0) -> np.ndarray:
+    """Image of unit impulses at points (y, x), bilinearly spread; blur it to get dots."""
+    image = np.zeros((height, width), np.float32)
+    if len(points) == 0:
+        return image
+    y, x = points[:, 0], points[:, 1]
+    weights = np.broadcast_to(np.asarray(weights, np.float32), y.shape)
+    y0, x0 = np.floor(y).astype(int), np.floor(x).astype(int)
+    for oy in (0, 1):
+        for ox in (0, 1):
+            part = weights * np.abs(1 - oy - (y - y0)) * np.abs(1 - ox - (x - x0))
+            yy, xx = y0 + oy, x0 + ox
+            ok = (yy >= 0) & (yy < height) & (xx >= 0) & (xx < width)
+            np.add.at(image, (yy[ok], xx[ok]), part[ok])
+    return image
+
+
+def dots(height: int, width: int, points: np.ndarray, sigma: float, weights=1.0) -> np.ndarray:
+    """Soft round dots of peak ``weights`` and width ``sigma`` at points (y, x)."""
+    return blur(stamp_points(height, width, points, weights), sigma) * np.float32(2 * np.pi * sigma**2)
+
+
+def polyline_points(path: np.ndarray, spacing: float = 0.5) -> np.ndarray:
+    """Points (N, 2) along a polyline, ``spacing`` apart: stamp and blur them to draw a curve."""
+    lengths = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
+    along = np.arange(0, lengths[-1], spacing)
+    return np.stack([np.interp(along, lengths, path[:, 0]), np.interp(along, lengths, path[:, 1])], 1)
