@@ -34,6 +34,8 @@ class FeatureBank:
     features[level][layer]: (batch, tokens, channels), the normed hidden state that to_q, to_k and to_v read;
     level 0 is the noisiest. grids[layer]: (h, w) of the tokens.
     clean: (batch, C, height, width) the latent that was inverted, in the model's own scale.
+    inputs[level]: (batch, C, height, width) float32 on the CPU, what the network saw at that level's recorded call;
+    with `conditioning` (a CONDITIONING on the CPU) enough to compute the features again.
     """
 
     family: ModelFamily
@@ -42,6 +44,8 @@ class FeatureBank:
     clean: torch.Tensor
     features: dict[int, dict[LayerKey, torch.Tensor]] = field(default_factory=dict)
     grids: dict[LayerKey, tuple[int, int]] = field(default_factory=dict)
+    inputs: dict[int, torch.Tensor] = field(default_factory=dict)
+    conditioning: list = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.levels = [float(s) for s in self.sigmas if float(s) > 0]
@@ -61,9 +65,49 @@ class FeatureBank:
 
 @dataclass(frozen=True)
 class StyleKV:
-    """The wire type STYLE_KV: keys and values come from this bank's hidden states."""
+    """What the wire STYLE_KV carries: one style. Keys and values come from this bank's hidden states.
+
+    weight: share of this style, >= 0. mask: (B or 1, H, W) in 0..1, where on the content's canvas the style acts.
+    source_mask: (B or 1, H, W), which part of the style image gives texture.
+    """
 
     bank: FeatureBank
+    weight: float = 1.0
+    mask: torch.Tensor | None = None
+    source_mask: torch.Tensor | None = None
+
+    @property
+    def parts(self) -> tuple[StyleKV, ...]:
+        """The styles in it."""
+        return (self,)
+
+    @property
+    def batch(self) -> int:
+        """How many style images there are to pair with."""
+        return self.bank.batch
+
+
+@dataclass(frozen=True)
+class StyleMix:
+    """What the wire STYLE_KV carries after Blend: several styles, or one that is masked, weighted or shared.
+
+    share: the style's tokens stand beside the image's own instead of replacing them. share_bias: added to the
+    logits of the style's tokens then; 0 puts both on an equal footing, higher gives more style.
+    """
+
+    parts: tuple[StyleKV, ...]
+    share: bool = False
+    share_bias: float = 0.0
+
+    @property
+    def bank(self) -> FeatureBank:
+        """The first style's, for the levels and layers that all have."""
+        return self.parts[0].bank
+
+    @property
+    def batch(self) -> int:
+        """How many style images there are to pair with."""
+        return max(part.bank.batch for part in self.parts)
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ def invert_and_record(
 
     clean = model.model.process_latent_in(samples.to(torch.float32))
     bank = FeatureBank(family_of(model, available), sampling_sigmas, chosen, clean.to("cpu"))
+    bank.conditioning = _on_cpu(conditioning)
     patched = model.clone()
     patched.set_model_attn1_patch(capture_patch)
 
@@ -88,7 +89,9 @@ def _sample_inversion(
     """The sampler function that ComfyUI calls: the equations, with a recorder handed to one call a level."""
 
     def recording_args(step: int, sigma: float, x_in: torch.Tensor) -> dict:
-        recorder = LevelRecorder(bank, count - 1 - step, device)
+        level = count - 1 - step
+        bank.inputs[level] = x_in.detach().to("cpu", torch.float32, copy=True)
+        recorder = LevelRecorder(bank, level, device)
         model_options = extra_args["model_options"]
         transformer_options = {**model_options.get("transformer_options", {}), CAPTURE: recorder}
         return {**extra_args, "model_options": {**model_options, "transformer_options": transformer_options}}
@@ -96,6 +99,15 @@ def _sample_inversion(
     return sample_ddim_inversion(
         model, x, sigmas, extra_args, callback, disable, recording_args=recording_args, **options
     )
+
+
+def _on_cpu(conditioning: list) -> list:
+    """The same CONDITIONING with its own tensors on the CPU; what it refers to (ControlNets, hooks) stays as it is."""
+
+    def moved(value):
+        return value.detach().to("cpu") if torch.is_tensor(value) else value
+
+    return [[moved(cross), {key: moved(value) for key, value in extra.items()}] for cross, extra in conditioning]
 
 
 def _storage_device(storage: str, expected: int, load_device: torch.device) -> torch.device:
