@@ -2,9 +2,13 @@
 
 from comfy_api.latest import ComfyExtension
 
+from .apply_style import CellStyleApply
 from .ddim_invert import DDIMInvert
+from .fidelity import CellStyleFidelity
 from .injected_sampler import InjectedSampler
 from .latent_adain import LatentAdaIN
+from .load_micrograph import CellStyleLoadMicrograph
+from .restore_size import CellStyleRestoreSize
 from .style_kv_capture import StyleKVCapture
 
 NODES = [
@@ -12,6 +16,10 @@ NODES = [
     LatentAdaIN,
     StyleKVCapture,
     InjectedSampler,
+    CellStyleApply,
+    CellStyleFidelity,
+    CellStyleLoadMicrograph,
+    CellStyleRestoreSize,
 ]
 
 

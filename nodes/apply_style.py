@@ -1,0 +1,45 @@
+"""CellStyleApply: the same injection as a model patch, for any sampler."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+
+from .apply_injection import injection_inputs, with_style_injection
+from .wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
+
+
+class CellStyleApply(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="CellStyleApply",
+            display_name="Cell Style Apply",
+            category=CATEGORY,
+            description=(
+                "Puts the style injection on a MODEL, for KSampler (Advanced), SamplerCustomAdvanced and anything else "
+                "that takes a MODEL. Start from the inverted latent, add no noise, and use DDIM Invert's sigmas: with "
+                "euler or ddim the result is Injected Sampler's, bit for bit."
+            ),
+            search_aliases=["style patch", "style injection model", "apply style", "StyleID", "any sampler"],
+            inputs=[
+                io.Model.Input(
+                    "model",
+                    tooltip=(
+                        "The model that made style_kv and content_query. Deterministic samplers (euler, ddim, heun, "
+                        "dpmpp_2m, ...) keep the content; ancestral and SDE samplers (their names end in _a, _sde or "
+                        "_ancestral) add fresh noise at every step, which the inversion cannot foresee: the style "
+                        "stays, the content drifts."
+                    ),
+                ),
+                STYLE_KV.Input("style_kv", optional=True, tooltip="From Style K/V Capture, Blend or Load."),
+                CONTENT_QUERY.Input(
+                    "content_query", optional=True, tooltip="From DDIM Invert. Needed while gamma is above 0."
+                ),
+                *injection_inputs(),
+            ],
+            outputs=[io.Model.Output(display_name="model", tooltip="To the sampler. The model itself is untouched.")],
+        )
+
+    @classmethod
+    def execute(cls, model, style_kv=None, content_query=None, **dials):
+        return io.NodeOutput(with_style_injection(model, style_kv, content_query, **dials))
