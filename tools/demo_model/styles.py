@@ -1,0 +1,15 @@
+"""The style families of the image generator, by name: f(rng, height, width) -> (H, W, 3) float32 in 0..1."""
+
+from styles_glass import mosaic, stained_glass
+from styles_lines import contours, halftone, marbling
+from styles_relief import durian, embroidery
+
+STYLES = {
+    "durian": durian,
+    "mosaic": mosaic,
+    "stained_glass": stained_glass,
+    "embroidery": embroidery,
+    "contours": contours,
+    "marbling": marbling,
+    "halftone": halftone,
+}
