@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
 from ..diffusion.gamma_schedule import gamma_at
 from .capture import layer_of
-from .feature_bank import ContentQuery, FeatureBank, StyleKV
+from .feature_bank import ContentQuery, FeatureBank, StyleKV, StyleMix
 from .style_injection import inject_style, match_batch, match_grid
+from .style_mixture import branch_weights, part_of_style, share_context, stack_contexts, sum_branches
 from .unet_layers import LayerKey
 
 _slots = itertools.count()
@@ -33,20 +34,23 @@ class InjectionSettings:
 class _Level:
     """What one network call injects; travels in that call's `transformer_options` and nowhere else."""
 
-    style: dict[LayerKey, torch.Tensor]
+    styles: list[tuple[StyleKV, dict[LayerKey, torch.Tensor]]]
     content: dict[LayerKey, torch.Tensor]
-    content_grids: dict[LayerKey, tuple[int, int]]
     gamma: float
-    tau: float
     chunk: int
+    # between a layer's patches, for mixtures: the branches' weights, and the bias that its attention has to take
+    weights: dict[LayerKey, torch.Tensor] = field(default_factory=dict)
+    bias: dict[LayerKey, torch.Tensor] = field(default_factory=dict)
 
 
 class StyleInjection:
     """Style injection for one model clone: an APPLY_MODEL wrapper that looks the level up once a call, and an
-    `attn1_patch` that injects in the chosen layers. Holds no state that a call changes."""
+    `attn1_patch` that injects in the chosen layers. A mixture of styles also needs `output_patch`, which sums the
+    branches that `patch` stacked. Holds no state that a call changes."""
 
-    def __init__(self, style: StyleKV, content: ContentQuery | None, settings: InjectionSettings):
-        self.style, self.content, self.settings = style.bank, content.bank if content else None, settings
+    def __init__(self, style: StyleKV | StyleMix, content: ContentQuery | None, settings: InjectionSettings):
+        self.style, self.content, self.settings = style, content.bank if content else None, settings
+        self.is_mixture = isinstance(style, StyleMix)
         self.slot = f"cellstyle_injection_{next(_slots)}"
 
     def wrapper(
@@ -58,52 +62,109 @@ class StyleInjection:
         level = self._level(float(t[0]), x.shape[0] // chunks)
         if level is not None:
             transformer_options = {**transformer_options, self.slot: level}
+            if self.is_mixture:
+                before = transformer_options.get("optimized_attention_override")
+                transformer_options["optimized_attention_override"] = _biased_attention(level, before)
         return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
 
     def patch(self, n, context, value, extra_options):
         """ComfyUI's `attn1_patch`: (n, context, value), each (B, N, C), before the projections."""
         level: _Level | None = extra_options.get(self.slot)
-        if level is None:
-            return n, context, value
         layer = layer_of(extra_options)
-        n_style = level.style.get(layer)
-        if n_style is None:
+        if level is None or layer not in self.settings.layers:
             return n, context, value
         chunks = n.shape[0] // level.chunk
+        features = [
+            (style, match_batch(layers[layer].to(n.device, n.dtype), level.chunk, chunks))
+            for style, layers in level.styles
+        ]
+        n_content = self._content_query(level, layer, n, extra_options)
+        if not self.is_mixture:
+            return inject_style(n, features[0][1], n_content, level.gamma, self.settings.tau)
+        query, _, _ = inject_style(n, n, n_content, level.gamma, self.settings.tau)
+        return self._mixture(level, layer, n, query, features, tuple(extra_options["activations_shape"][-2:]))
+
+    def output_patch(self, n, extra_options):
+        """ComfyUI's `attn1_output_patch`: sums a mixture's branches, (S * B, N, C) to (B, N, C)."""
+        level: _Level | None = extra_options.get(self.slot)
+        layer = layer_of(extra_options)
+        weights = level.weights.pop(layer, None) if level is not None else None
+        if weights is None:
+            return n
+        if level.bias.pop(layer, None) is not None:
+            raise ValueError(
+                f"another node replaces the attention of {layer.block}.{layer.number}, and a blend of styles of "
+                "different sizes cannot reach it. Give all styles the same size, without source masks and share bias, "
+                "or remove that node."
+            )
+        return sum_branches(n, weights)
+
+    def _mixture(self, level: _Level, layer: LayerKey, n, query, features, grid):
+        parts = [style for style, _ in features]
+        shares, rest = branch_weights(
+            [part.weight for part in parts], [part.mask for part in parts], grid, level.chunk, n.device, n.dtype
+        )
+        queries, contexts = [query] * len(parts), []
+        for part, n_style in features:
+            n_style = part_of_style(n_style, part.source_mask, part.bank.grids[layer])
+            contexts.append(share_context(n_style, n, self.style.share_bias) if self.style.share else (n_style, None))
+        if any(part.mask is not None for part in parts) or sum(part.weight for part in parts) < 1:
+            # what the styles leave over is the image's own self-attention
+            queries.append(n)
+            contexts.append((n, None))
+            shares = torch.cat([shares, rest[None]])
+        context, bias = stack_contexts(contexts)
+        level.weights[layer] = shares
+        if bias is not None:
+            level.bias[layer] = bias
+        return torch.cat(queries), context, context
+
+    def _content_query(self, level: _Level, layer: LayerKey, n, extra_options):
         n_content = level.content.get(layer)
-        if n_content is not None:
-            grid = tuple(extra_options["activations_shape"][-2:])
-            if n.shape[1] != grid[0] * grid[1]:
-                raise ValueError(
-                    f"a node before this one rearranges the tokens of {layer.block}.{layer.number} (HyperTile and "
-                    "Token Merging do this), so the content's queries no longer fit. Put that node after the style "
-                    "injection, or set gamma to 0."
-                )
-            n_content = match_grid(n_content.to(n.device, n.dtype), level.content_grids[layer], grid)
-            n_content = match_batch(n_content, level.chunk, chunks)
-        n_style = match_batch(n_style.to(n.device, n.dtype), level.chunk, chunks)
-        return inject_style(n, n_style, n_content, level.gamma, level.tau)
+        if n_content is None:
+            return None
+        grid = tuple(extra_options["activations_shape"][-2:])
+        if n.shape[1] != grid[0] * grid[1]:
+            raise ValueError(
+                f"a node before this one rearranges the tokens of {layer.block}.{layer.number} (HyperTile and Token "
+                "Merging do this), so the content's queries no longer fit. Put that node after the style injection, "
+                "or set gamma to 0."
+            )
+        n_content = match_grid(n_content.to(n.device, n.dtype), self.content.grids[layer], grid)
+        return match_batch(n_content, level.chunk, n.shape[0] // level.chunk)
 
     def _level(self, sigma: float, chunk: int) -> _Level | None:
         settings = self.settings
         if not settings.sigma_end <= sigma <= settings.sigma_start:
             return None
-        at = self.style.level_of(sigma)
-        if at is None:
+        found = [(style, style.bank.level_of(sigma)) for style in self.style.parts]
+        found = [(style, at) for style, at in found if at is not None]
+        if not found:
             return None
-        gamma = gamma_at(self._progress(at), settings.gamma, settings.gamma_end, settings.gamma_curve)
-        _check_batch("style", self.style, chunk)
-        content_features, content_grids = {}, {}
+        for style, _ in found:
+            _check_batch("style", style.bank, chunk)
+        first, at = found[0]
+        progress = at / max(1, len(first.bank.levels) - 1)
+        gamma = gamma_at(progress, settings.gamma, settings.gamma_end, settings.gamma_curve)
+        content = {}
         if gamma > 0 and self.content is not None:
             _check_batch("content", self.content, chunk)
             content_at = self.content.level_of(sigma)
-            if content_at is not None:
-                content_features, content_grids = self.content.features[content_at], self.content.grids
-        style = {layer: n for layer, n in self.style.features[at].items() if layer in settings.layers}
-        return _Level(style, content_features, content_grids, gamma, settings.tau, chunk)
+            content = self.content.features[content_at] if content_at is not None else {}
+        return _Level([(style, style.bank.features[at]) for style, at in found], content, gamma, chunk)
 
-    def _progress(self, level: int) -> float:
-        return level / max(1, len(self.style.levels) - 1)
+
+def _biased_attention(level: _Level, before):
+    """An `optimized_attention_override` that gives a mixture's attention its bias and calls the override before it."""
+
+    def override(func, *args, **kwargs):
+        options = kwargs.get("transformer_options") or {}
+        bias = level.bias.pop(layer_of(options), None) if "block" in options else None
+        if bias is not None:
+            kwargs["mask"] = bias
+        return before(func, *args, **kwargs) if before is not None else func(*args, **kwargs)
+
+    return override
 
 
 def _check_batch(what: str, bank: FeatureBank, chunk: int) -> None:

@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension
 
 from .apply_style import CellStyleApply
+from .blend_styles import CellStyleBlend
 from .ddim_invert import DDIMInvert
 from .fidelity import CellStyleFidelity
 from .injected_sampler import InjectedSampler
@@ -17,6 +18,7 @@ NODES = [
     StyleKVCapture,
     InjectedSampler,
     CellStyleApply,
+    CellStyleBlend,
     CellStyleFidelity,
     CellStyleLoadMicrograph,
     CellStyleRestoreSize,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
-from ..attention_patch.feature_bank import ContentQuery, StyleKV
+from ..attention_patch.feature_bank import ContentQuery, StyleKV, StyleMix
 from ..attention_patch.injection import InjectionSettings, StyleInjection
 from ..attention_patch.unet_layers import LAYERS_TOOLTIP, select_layers
 from ..diffusion.gamma_schedule import CURVES
@@ -80,7 +80,7 @@ def injection_inputs() -> list:
 
 def with_style_injection(
     model,
-    style_kv: StyleKV | None,
+    style_kv: StyleKV | StyleMix | None,
     content_query: ContentQuery | None,
     gamma: float,
     tau: float,
@@ -100,9 +100,10 @@ def with_style_injection(
     if style_kv is None or start_percent >= end_percent:
         return model
     family = family_of(model, available)
-    check_family("style_kv", style_kv.bank, family)
     chosen = style_kv.bank.layers if layers.strip().lower() == "auto" else select_layers(layers, available)
-    _check_captured("style_kv", style_kv.bank, chosen)
+    for part in style_kv.parts:
+        check_family("style_kv", part.bank, family)
+        _check_captured("style_kv", part.bank, chosen)
     if content_query is not None:
         check_family("content_query", content_query.bank, family)
     if gamma > 0 or (gamma_curve != "constant" and gamma_end > 0):
@@ -129,6 +130,8 @@ def with_style_injection(
     patched = model.clone()
     patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, injection.slot, injection.wrapper)
     patched.set_model_attn1_patch(injection.patch)
+    if injection.is_mixture:
+        patched.set_model_attn1_output_patch(injection.output_patch)
     return patched
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
 from .apply_injection import injection_inputs, with_style_injection
@@ -42,4 +45,27 @@ class CellStyleApply(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, style_kv=None, content_query=None, **dials):
-        return io.NodeOutput(with_style_injection(model, style_kv, content_query, **dials))
+        patched = with_style_injection(model, style_kv, content_query, **dials)
+        if patched is not model:
+            patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "cellstyle_stochastic", _warn_if_stochastic)
+        return io.NodeOutput(patched)
+
+
+# parts of the names of ComfyUI's samplers that draw fresh noise at every step
+_STOCHASTIC = ("ancestral", "_sde", "sde_", "lcm", "ddpm", "restart", "er_sde", "sa_solver", "seeds", "gpu")
+
+
+def is_stochastic(sampler) -> bool:
+    """Whether a SAMPLER draws fresh noise at every step, as far as its name or its eta tells."""
+    name = getattr(getattr(sampler, "sampler_function", None), "__name__", "").lower()
+    options = getattr(sampler, "extra_options", None) or {}
+    return any(part in name for part in _STOCHASTIC) or bool(options.get("s_churn", 0))
+
+
+def _warn_if_stochastic(executor, noise, latent_image, sampler, *args, **kwargs):
+    if is_stochastic(sampler):
+        logging.warning(
+            f"CellStyleApply: {sampler.sampler_function.__name__.removeprefix('sample_')} adds fresh noise at every step, "
+            "which the inversion cannot foresee: the content will drift. euler, ddim, heun and dpmpp_2m keep it."
+        )
+    return executor(noise, latent_image, sampler, *args, **kwargs)
