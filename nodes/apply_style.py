@@ -52,7 +52,7 @@ class CellStyleApply(io.ComfyNode):
 
 
 # parts of the names of ComfyUI's samplers that draw fresh noise at every step
-_STOCHASTIC = ("ancestral", "_sde", "sde_", "lcm", "ddpm", "restart", "er_sde", "sa_solver", "seeds", "gpu")
+_STOCHASTIC = ("ancestral", "sde", "lcm", "ddpm", "sa_solver", "seeds")
 
 
 def is_stochastic(sampler) -> bool:
@@ -64,8 +64,9 @@ def is_stochastic(sampler) -> bool:
 
 def _warn_if_stochastic(executor, noise, latent_image, sampler, *args, **kwargs):
     if is_stochastic(sampler):
+        name = sampler.sampler_function.__name__.removeprefix("sample_")
         logging.warning(
-            f"CellStyleApply: {sampler.sampler_function.__name__.removeprefix('sample_')} adds fresh noise at every step, "
-            "which the inversion cannot foresee: the content will drift. euler, ddim, heun and dpmpp_2m keep it."
+            f"CellStyleApply: {name} adds fresh noise at every step, which the inversion cannot foresee: the content will "
+            "drift. euler, ddim, heun and dpmpp_2m keep it."
         )
     return executor(noise, latent_image, sampler, *args, **kwargs)
