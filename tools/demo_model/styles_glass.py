@@ -152,20 +152,20 @@ def stained_glass(rng, height, width):
         group = 0.5 + 0.5 * np.sin(position[..., 0] / (38 * u) + 1.3 * np.sin(position[..., 1] / (45 * u)))
         colours = _pick(panes, np.clip(group * 0.85 + 0.3 * (hash_values(cell) - 0.5), 0, 0.999))
     else:
-        pitch = rng.uniform(44, 80) * u
+        pitch = rng.uniform(54, 92) * u
         points = lattice_points(rng, height, width, pitch, 0.0, kind == 2)
         distance, index = nearest(points, y, x, 2)
         border = cell_edges(points, distance, index)
         site = index[..., 0]
         delta = np.stack([y, x], -1) - points[site]
         radius, angle = distance[..., 0], np.arctan2(delta[..., 0], delta[..., 1])
-        petals = int(rng.choice([6, 8, 12]))
+        petals = int(rng.choice([5, 6] if pitch < 72 * u else [6, 8, 10]))
         reach = pitch * 0.5
         part = np.floor(angle / TAU * petals + 0.5) % petals
         local = (angle - part * TAU / petals + np.pi) % TAU - np.pi
         spoke = np.abs(np.abs(local) - np.pi / petals) * radius
         px, py = radius * np.cos(local), np.abs(radius * np.sin(local))
-        half = reach * np.pi / petals * 0.62
+        half = reach * 0.58 * np.sin(np.pi / petals) * 0.84
         petal = np.hypot((px - reach * 0.58) * half / (reach * 0.36), py) - half
         heart = radius - reach * 0.2
         rim = radius - reach * 0.96
@@ -179,7 +179,7 @@ def stained_glass(rng, height, width):
         colours = np.where(outside[..., None], order[4 % len(order)], colours)
         ring = ~in_petal & ~in_heart & ~outside
         border = np.minimum(border, border_in)
-        border = np.where(ring, np.minimum(border, spoke), border)
+        border = np.where(ring & (radius > reach * 0.9), np.minimum(border, spoke), border)
         cell = site * 31 + part * in_petal + 13 * outside + 17 * ring
     tone = 0.8 + 0.4 * hash_values(cell)
     streak = cloud_noise(rng, height, width, 14 * u, 3, stretch=(1.8, 0.5))

@@ -81,7 +81,8 @@ def marbling(rng, height, width):
     paints = paints[rng.permutation(len(paints))]
     y, x = grid(height, width)
     v, w = rotate(y, x, rng.uniform(0, TAU))
-    pitch = rng.uniform(14, 34) * u
+    pitch = rng.uniform(15, 34) * u
+    narrow = rng.uniform(5.5, 10) * u
     kind = rng.integers(4)
     if kind in (0, 1):  # nonpareil: a fine comb across the bands, then waves (a bouquet) over it
         if kind == 1:
@@ -93,7 +94,7 @@ def marbling(rng, height, width):
         v = v + comb + 3 * u * smooth_noise(rng, height, width, 40 * u)
         alternate = np.abs((w / pitch + 0.5) % 1 - 0.5) * 2
         v = v - pitch * rng.uniform(0, 0.9) * np.exp(-3.2 * alternate)
-        band = v / (pitch * rng.uniform(0.9, 1.4))
+        band = v / narrow
     elif kind == 2:  # swirls: the paint is turned around points on a lattice
         points = lattice_points(rng, height, width, rng.uniform(48, 80) * u, 0.18)
         distance, index = nearest(points, y, x, 1)
@@ -104,15 +105,15 @@ def marbling(rng, height, width):
         moved_y, moved_x = dy * c + dx * s + points[site][..., 0], dx * c - dy * s + points[site][..., 1]
         v, w = rotate(moved_y, moved_x, rng.uniform(0, TAU))
         v = v + 7 * u * np.sin(w / (17 * u)) + 4 * u * smooth_noise(rng, height, width, 45 * u)
-        band = v / (pitch * 0.9)
+        band = v / narrow
     else:  # stone: drops in drops
-        points = lattice_points(rng, height, width, rng.uniform(26, 44) * u, 0.4)
-        wy = y + 5 * u * cloud_noise(rng, height, width, 30 * u, 2)
-        wx = x + 5 * u * cloud_noise(rng, height, width, 30 * u, 2)
+        points = lattice_points(rng, height, width, rng.uniform(38, 60) * u, 0.3)
+        wy = y + 6 * u * cloud_noise(rng, height, width, 34 * u, 2)
+        wx = x + 6 * u * cloud_noise(rng, height, width, 34 * u, 2)
         distance, index = nearest(points, wy, wx, 2)
-        site = index[..., 0]
-        band = distance[..., 0] / (9 * u) - 0.8 * (site % 3)
-        band = band - 1.2 * np.exp(-(distance[..., 1] - distance[..., 0]) / (3 * u))
+        sizes = rng.uniform(0.85, 1.2, len(points))
+        soft = np.exp(-distance / (5 * u))
+        band = (distance * soft * sizes[index]).sum(-1) / soft.sum(-1) / narrow
     count = len(paints)
     edges = np.cumsum(rng.uniform(0.5, 1.5, count))
     phase = (band / count % 1) * edges[-1]

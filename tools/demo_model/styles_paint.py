@@ -30,18 +30,42 @@ PONDS = [
 ]
 
 
+def _stencils(rng, long, short, turns=24, variants=3):
+    """Ready-made bristled dabs in many directions: pixel offsets (K, P) as y and x, and their brightness."""
+    reach = int(np.ceil(long)) + 1
+    dy, dx = (a.ravel().astype(np.float32) for a in np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    found = []
+    for k in range(turns * variants):
+        angle = (k // variants) * np.pi / turns
+        along, across = np.cos(angle) * dx + np.sin(angle) * dy, np.cos(angle) * dy - np.sin(angle) * dx
+        across = across - rng.uniform(-0.25, 0.25) / long * along**2
+        bristle = rng.uniform(-0.5, 0.5, 16)[np.clip(across / (short * 0.3) + 8, 0, 15).astype(int)]
+        t = along / (long * (0.9 + 0.25 * bristle))
+        hit = np.flatnonzero(np.abs(across) < short * np.sqrt(np.clip(1 - t**4, 0, 1)))
+        found.append((dy[hit], dx[hit], (1 + 0.16 * bristle - 0.13 * across / short)[hit]))
+    size = max(len(f[0]) for f in found)
+    oy, ox, light = (np.array([np.resize(f[i], size) for f in found], np.float32) for i in range(3))
+    return oy.astype(np.int32), ox.astype(np.int32), light
+
+
 def _dabs(canvas, rng, centres, angles, long, short, colours):
-    """Bristled strokes painted over the flat canvas (P, 3), later ones on top."""
+    """Bristled strokes painted over the canvas (H, W, 3), later ones on top."""
     height, width = canvas.shape[:2]
-    index, along, across, owner = patches(height, width, centres, angles, long)
-    curve = rng.uniform(-0.25, 0.25, len(centres)).astype(np.float32)[owner] / long
-    across = across - curve * along**2
-    bristle = hash_values(np.floor(across / (short * 0.3)) + 50, owner) - 0.5
-    t = along / (long * (0.9 + 0.25 * bristle))
-    hit = np.abs(across) < short * np.sqrt(np.clip(1 - t**4, 0, 1))
-    index, owner, across, bristle = index[hit], owner[hit], across[hit], bristle[hit]
-    light = 1 + 0.16 * bristle - 0.13 * (across / short)
-    canvas.reshape(-1, 3)[index] = colours[owner] * light[:, None]
+    oy, ox, light = _stencils(rng, long, short)
+    margin = int(oy.max()) + 1
+    near = ((centres > -margin) & (centres < np.array([height, width]) + margin)).all(1)
+    centres, colours, angles = centres[near], colours[near], angles[near]
+    turns = len(oy) // 3
+    kind = np.round(angles / np.pi * turns).astype(int) % turns * 3 + rng.integers(0, 3, len(centres))
+    base = np.floor(centres).astype(np.int32) + 2 * margin
+    wide = width + 4 * margin
+    last = np.full((height + 4 * margin) * wide, -1, np.int32)
+    index = (base[:, 0] * wide + base[:, 1])[:, None] + (oy * wide + ox)[kind]
+    last[index] = np.arange(index.size, dtype=np.int32).reshape(index.shape)
+    last = last.reshape(-1, wide)[2 * margin : 2 * margin + height, 2 * margin : 2 * margin + width]
+    seen = last >= 0
+    owner, part = np.divmod(last[seen], oy.shape[1])
+    canvas[seen] = colours[owner] * light[kind[owner], part][:, None]
 
 
 def impression(rng, height, width):
@@ -49,7 +73,7 @@ def impression(rng, height, width):
     u = 2 * unit(height, width)
     tall, wide = 2 * height, 2 * width
     water, leaf, bloom = (jitter(rng, c, 0.03) for c in PONDS[rng.integers(len(PONDS))])
-    short = rng.uniform(2.0, 3.6) * u
+    short = rng.uniform(2.2, 4.4) * u
     long = short * rng.uniform(2.4, 4.2)
     lean, sway = rng.choice([0.0, 0.0, 0.5, -0.5]), rng.uniform(0.2, 1.1)
     flow = lean + sway * smooth_noise(rng, height, width, 80 * u / 2)

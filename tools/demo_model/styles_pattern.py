@@ -50,8 +50,8 @@ def _blossom(dy, dx, reach, petals, pen):
     r, theta = np.hypot(dy, dx), np.arctan2(dy, dx)
     lobe = np.abs(np.cos(theta * petals / 2))
     edge = reach * (0.62 + 0.38 * lobe**0.7)
-    wash = smoothstep(reach * 0.25, reach, r) * 0.42 + 0.2
-    vein = below(np.abs(np.sin(theta * petals / 2 + np.pi / 2 * 0)) * r, 0.5 * pen, 0.6) * (r > reach * 0.3)
+    wash = smoothstep(reach * 0.25, reach, r) * 0.5 + 0.18
+    vein = below(np.abs(np.sin(theta * petals / 2)) * r, 0.5 * pen, 0.6) * (r > reach * 0.3)
     ink = below(r, edge, 0.7) * np.maximum(wash, 0.6 * vein)
     ink = np.maximum(ink, below(np.abs(r - edge), pen, 0.6))
     split = np.abs(np.cos(theta * petals / 2)) * r * 2 / petals
@@ -70,7 +70,7 @@ def _scroll(dy, dx, reach, turns, pen, flip):
     gap = np.abs(phase - np.round(phase)) * pitch
     swell = pen * (0.7 + 0.9 * r / reach)
     ink = below(gap, swell, 0.6) * below(r, reach, 0.8)
-    leaf = np.abs(np.hypot(r - reach * 0.98, 0) - 0)
+    leaf = np.abs(r - reach * 0.98)
     bead = np.abs(np.sin(theta * 4.5)) * 4.2 * pen
     return np.maximum(ink, below(leaf, bead, 0.7) * (0.55 + 0.4 * below(np.abs(leaf - bead), pen, 0.6)))
 
@@ -152,15 +152,23 @@ def porcelain(rng, height, width):
         ink = np.maximum(
             ink, below(np.abs(gap - 0.2 * pen), 1.2 * pen, 0.6) + below(np.abs(gap - 4 * pen), pen * 0.7, 0.5)
         )
-    else:  # winding tendrils: scrolls left and right of a wave, blossoms between
-        tall = size * 1.3
-        row, column, dy, dx = _tiles(y, x, tall, size, 0.5)
+    else:  # a winding stem with a scroll or a blossom in each bend
+        tall = size * 0.92
+        row = np.floor(y / tall)
+        dy = y - (row + 0.5) * tall
+        moved = x + size * (row % 2)
+        column = np.floor(moved / size)
+        dx = moved - (column + 0.5) * size
         side = np.where(column % 2 == 0, 1.0, -1.0)
-        stem = dy - side * 0.16 * tall * np.cos(dx / size * np.pi)
-        ink = below(np.abs(stem), pen * 1.5, 0.6)
-        ink = np.maximum(ink, _scroll(dy + side * 0.16 * tall, dx, size * 0.27, turns * 0.8, pen, side))
-        _, _, by, bx = _tiles(y + tall / 2, x, tall, size, 0.5)
-        ink = np.maximum(ink, _blossom(by, bx, size * 0.3, petals, pen))
+        stem = (dy - side * 0.34 * tall * np.cos(dx / size * np.pi)) / np.hypot(1, 1.07 * np.sin(dx / size * np.pi))
+        ink = below(np.abs(stem), pen * 1.3, 0.6)
+        leaf = np.abs(np.sin(x / size * 2.5 * TAU)) * 2.6 * pen
+        ink = np.maximum(ink, below(np.abs(np.abs(stem) - leaf * 1.2), leaf * 0.8, 0.7) * 0.6)
+        bend = dy + side * 0.1 * tall
+        curl = _scroll(bend, dx, size * 0.3, turns * 0.85, pen, side)
+        bloom = _blossom(bend, dx, size * 0.33, petals, pen)
+        mark = np.where((column + row) % 3 == 0, curl, bloom)
+        ink = np.where(np.hypot(bend, dx) < size * 0.35, mark, ink)
     pool = 1 + 0.16 * cloud_noise(rng, height, width, 7 * u, 3, 0.6) + 0.12 * smooth_noise(rng, height, width, 60 * u)
     ink = np.clip(ink, 0, 1)
     tone = np.clip(ink * pool, 0, 1) * (0.92 + 0.08 * ink)

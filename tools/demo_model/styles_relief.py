@@ -4,6 +4,7 @@ import numpy as np
 from styles_drawing import (
     TAU,
     below,
+    blur,
     cell_edges,
     cloud_noise,
     colour,
@@ -15,7 +16,6 @@ from styles_drawing import (
     mix,
     nearest,
     ramp,
-    rotate,
     shade,
     smooth_noise,
     smoothstep,
@@ -45,7 +45,7 @@ def durian(rng, height, width):
     u = unit(height, width)
     deep, low, middle, high, tip = jitter(rng, HUSKS[rng.integers(len(HUSKS))], 0.04)
     y, x = grid(height, width)
-    spacing = rng.uniform(15, 32) * u
+    spacing = rng.uniform(18, 40) * u
     points = lattice_points(rng, height, width, spacing, rng.uniform(0.1, 0.24))
     bend = spacing * 0.18
     wy = y + bend * smooth_noise(rng, height, width, spacing * 3)
@@ -54,16 +54,17 @@ def durian(rng, height, width):
     border = cell_edges(points, distance, index)
     first, second = points[index[..., 0]], points[index[..., 1]]
     facing = (second - first) / np.sqrt(((second - first) ** 2).sum(-1, keepdims=True))
-    lean = rng.uniform(-0.2, 0.2, 2) * spacing
+    lean = rng.uniform(-0.12, 0.12, 2) * spacing
     radial = np.stack([wy, wx], -1) - first - lean
     radial /= np.sqrt((radial**2).sum(-1, keepdims=True)) + 1e-3
     normal = 0.72 * facing + 0.28 * radial
     angle = rng.uniform(0, TAU)
     light = -(normal[..., 0] * np.sin(angle) + normal[..., 1] * np.cos(angle))
-    rise = np.clip(border / (spacing * 0.47), 0, 1)
+    light = blur(light, 0.5)
+    rise = np.clip(border / (border + 0.8 * distance[..., 0] + 1e-3), 0, 1)
     ribs = np.sin(np.arctan2(radial[..., 0], radial[..., 1]) * 9 + 6 * hash_values(index[..., 0]))
-    picture = ramp(np.clip(rise**0.8 * 0.75 + 0.2 * light + 0.12, 0, 1), [deep, low, middle, high])
-    picture = mix(picture, tip, smoothstep(0.72, 1.0, rise) * 0.75)
+    picture = ramp(np.clip(0.85 * rise + 0.22 * light + 0.16, 0, 1), [deep, low, middle, high])
+    picture = mix(picture, tip, smoothstep(0.7, 0.95, rise) * 0.8)
     picture = mix(picture, high * 1.1, below(np.abs(rise - 0.78), 0.06, 0.08) * np.clip(light, 0, 1) * 0.5)
     tone = 0.85 + 0.3 * hash_values(index[..., 0] + 11)
     shadow = 0.45 + 0.55 * smoothstep(0, spacing * 0.2, border)
@@ -134,5 +135,4 @@ def embroidery(rng, height, width):
     gleam = np.clip(bright - 0.75, 0, 1) * (0.25 + sheen) * 0.9
     picture = mix(picture, (1.0, 0.99, 0.95), gleam)
     edge = 0.5 + 0.5 * smoothstep(0, 1.6 * u, border)
-    v, _ = rotate(y, x, 0.0)
-    return finish(shade(picture, edge * (0.95 + 0.08 * sheen) + 0 * v))
+    return finish(shade(picture, edge * (0.95 + 0.08 * sheen)))

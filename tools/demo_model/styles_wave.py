@@ -8,9 +8,7 @@ from styles_drawing import (
     finish,
     grid,
     jitter,
-    lattice_points,
     mix,
-    nearest,
     ramp,
     shade,
     smooth_noise,
@@ -29,44 +27,49 @@ PRINTS = [
 ]
 
 
-def _sea(picture, rng, y, x, u, inks, first):
-    """Breaking waves one in front of the other, ribbed along their flanks, with scalloped foam."""
+def _wave(y, x, inks, base, tall, period, ribs, pen, finger, lean):
+    """One row of breaking waves: its picture and its coverage."""
     deep, middle, pale, foam, line = inks[:5]
+    up = np.clip((base - y) / tall, -0.3, 1.3)
+    shifted = x + lean * tall * up**2
+    near = np.abs((shifted / period) % 1 - 0.5) * 2
+    crest = base - tall * (1 - np.sqrt(1 - near**2 * 0.97))
+    steep = np.sqrt(1 + np.clip(near * tall * 2 / period, 0, 1.2) ** 2) * (1 + 0.5 * near)
+    depth = (y - crest) / steep
+    rib = depth / ribs - 1.2
+    stripe = np.floor(rib) % 4
+    water = np.where((stripe == 1)[..., None], middle, np.where((stripe == 3)[..., None], pale, deep))
+    edge = np.abs(rib - np.round(rib)) * ribs
+    water = mix(water, line, below(edge, pen * 0.45, 0.6))
+    water = mix(water, deep, smoothstep(6.0, 6.4, rib))
+    swing = np.abs(np.sin(np.pi * shifted / finger))
+    brink = ribs * (0.5 + 0.75 * near) + finger * 0.55 * swing * smoothstep(0.1, 0.75, near)
+    water = mix(water, foam, below(depth, brink, 0.6))
+    water = mix(water, line, below(np.abs(depth - brink), pen * 0.55, 0.6))
+    water = mix(water, middle, below(np.abs(depth - brink * 0.52), pen * 0.5, 0.5) * smoothstep(0.25, 0.5, near))
+    water = mix(water, line, below(np.abs(depth), pen, 0.6))
+    return water, below(-depth, 0)
+
+
+def _sea(picture, rng, y, x, u, inks, first):
+    """Rows of breaking waves one in front of the other, ribbed along their flanks, with scalloped foam."""
     height = y.shape[0]
-    period = rng.uniform(62, 104) * u
-    tall = period * rng.uniform(0.26, 0.4)
-    spacing = tall * rng.uniform(0.78, 1.05)
-    lean = rng.uniform(0.25, 0.75) * rng.choice([-1, 1])
-    ribs = period * rng.uniform(0.075, 0.11)
+    period = rng.uniform(58, 100) * u
+    tall = period * rng.uniform(0.32, 0.46)
+    spacing = tall * rng.uniform(0.72, 1.0)
+    lean = rng.uniform(0.3, 0.8) * rng.choice([-1, 1])
+    ribs = period * rng.uniform(0.055, 0.085)
     pen = rng.uniform(0.6, 1.0) * max(u, 0.75)
-    finger = ribs * rng.uniform(0.85, 1.3)
-    wobble = 2.2 * u * smooth_noise(rng, *y.shape, 36 * u)
-    count = int(np.ceil((height - first + tall) / spacing)) + 1
-    for k in range(count):
+    finger = ribs * rng.uniform(1.1, 1.7)
+    sway = 2.5 * u * smooth_noise(rng, *y.shape, 40 * u)
+    for k in range(int(np.ceil((height - first + tall) / spacing)) + 1):
         base = first + k * spacing + tall
-        up = np.clip((base - y) / tall, -0.4, 1.3)
-        shifted = x + wobble + lean * tall * up**2 * 0.9 + (k % 2) * period / 2
-        phase = (shifted / period) % 1
-        arch = np.abs(phase - 0.5) * 2
-        crest = base - tall * (1 - np.sqrt(1 - (1 - arch) ** 2 * 0.98))
-        slope = np.clip(np.abs(1 - arch) / np.sqrt(np.clip(1 - (1 - arch) ** 2 * 0.98, 0.03, 1)), 0, 2.2)
-        steep = np.sqrt(1 + (slope * tall * 2 / period) ** 2)
-        depth = (y - crest + wobble * 0.5) / steep
-        inside = below(-depth, 0)
-        rib = depth / ribs
-        stripe = np.floor(rib) % 3
-        water = np.where((stripe == 0)[..., None], middle, np.where((stripe == 1)[..., None], deep, pale))
-        water = mix(water, deep, smoothstep(ribs * 4, ribs * 9, depth) * 0.85)
-        fade = 1 - smoothstep(ribs * 5, ribs * 10, depth)
-        water = mix(water, line, below(np.abs(rib - np.round(rib)) * ribs, pen * 0.55, 0.6) * fade)
-        swing = np.abs(np.sin(np.pi * shifted / finger))
-        brink = ribs * 0.55 + finger * 0.62 * swing * smoothstep(0.35, 0.95, arch) + ribs * 0.5 * arch
-        water = mix(water, foam, below(depth, brink, 0.6))
-        water = mix(water, line, below(np.abs(depth - brink), pen * 0.6, 0.6))
-        inner = np.abs(depth - brink * 0.5)
-        water = mix(water, middle, below(inner, pen * 0.4, 0.5) * 0.8 * (arch > 0.45))
-        water = mix(water, line, below(np.abs(depth), pen, 0.6))
-        picture = mix(picture, water, inside)
+        rows = slice(max(int(base - 1.4 * tall), 0), max(min(int(base + spacing + 12 * u), height), 0))
+        if rows.stop <= rows.start:
+            continue
+        wy, wx = y[rows] + 0.5 * sway[rows], x[rows] + sway[rows] + (k % 2) * period / 2 + 0.13 * k * period
+        water, cover = _wave(wy, wx, inks, base, tall, period, ribs, pen, finger, lean)
+        picture[rows] = mix(picture[rows], water, cover)
     return picture
 
 
@@ -78,12 +81,12 @@ def _seigaiha(rng, y, x, u, inks):
     order = [inks[0], inks[3], inks[1], inks[2]] if rng.random() < 0.5 else [inks[3], inks[0], inks[3], inks[1]]
     rings = int(rng.integers(3, 6))
     picture = np.zeros((*y.shape, 3), np.float32)
-    for k in range(4, -1, -1):
+    for k in range(4):
         row = np.floor(y / step) + k
         half = 0.5 * (row % 2)
         cx = (np.round(x / size - half) + half) * size
         r = np.hypot(y - row * step, x - cx) / (size / 2)
-        ring = np.minimum(np.floor(r * rings), rings - 1).astype(int)
+        ring = np.clip(np.floor(r * rings), 0, rings - 1).astype(int)
         fan = np.stack(order)[(rings - 1 - ring) % 4]
         gap = np.abs(r * rings - np.round(r * rings)) * size / 2 / rings
         fan = mix(fan, inks[4], below(gap, pen * 0.6, 0.6))
@@ -91,13 +94,20 @@ def _seigaiha(rng, y, x, u, inks):
     return picture
 
 
-def _clouds(picture, rng, y, x, u, inks):
-    """Bands of rounded clouds drawn with an outline."""
-    spacing = rng.uniform(34, 60) * u
-    points = lattice_points(rng, *y.shape, spacing, 0.3)
-    r = nearest(points, y * 1.9, x, 1)[0][..., 0] - spacing * 0.3
-    picture = mix(picture, inks[3], below(r, 0, 0.8))
-    return mix(picture, inks[4], below(np.abs(r), 0.8 * u, 0.6) * 0.8)
+def _mist(picture, rng, y, x, u, inks, first):
+    """Bars of cloud with round ends, stacked and outlined."""
+    thick = rng.uniform(4.5, 7) * u
+    for _ in range(int(rng.integers(4, 8))):
+        cy, cx = rng.uniform(0, first), rng.uniform(0, y.shape[1])
+        bars = [
+            (k * 2 * thick, rng.uniform(-30, 30) * u, rng.uniform(26, 60) * u) for k in range(int(rng.integers(1, 4)))
+        ]
+        gap = np.min(
+            [np.hypot(y - cy - oy, np.maximum(np.abs(x - cx - ox) - half, 0)) - thick for oy, ox, half in bars], 0
+        )
+        picture = mix(picture, inks[3], below(gap, 0, 0.7))
+        picture = mix(picture, inks[4], below(np.abs(gap), 0.6 * u, 0.6) * 0.75)
+    return picture
 
 
 def woodblock(rng, height, width):
@@ -118,7 +128,7 @@ def woodblock(rng, height, width):
             sun = np.hypot(y - first * rng.uniform(0.4, 0.7), x - width * rng.uniform(0.2, 0.8))
             picture = mix(picture, inks[7], below(sun, rng.uniform(16, 30) * u, 0.8))
             if rng.random() < 0.6:
-                picture = _clouds(picture, rng, y, x, u, inks)
+                picture = _mist(picture, rng, y, x, u, inks, first)
         picture = _sea(picture, rng, y, x + rng.uniform(0, 300), u, inks, first)
     grain = smooth_noise(rng, height, width, 3 * u, (0.7, 14)) + 0.6 * np.sin(
         y / (2.6 * u) + 2 * smooth_noise(rng, height, width, 50 * u, (0.6, 2)) * TAU / 4
