@@ -1,0 +1,153 @@
+"""The workflows in ComfyUI's own front end, in a headless Chromium: opened, exported, run, as a person would."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser_page import FrontEnd, front_end
+from demo_graph import DEMO_LOADER, RANDOM_LOADER
+from workflow_files import NAMES, has_demo_model, nodes_of, put_pictures, read_api, read_ui
+
+CHECKPOINTS = sorted(
+    {
+        model["name"]
+        for name in NAMES
+        for node in read_ui(name)["nodes"]
+        for model in node["properties"].get("models", [])
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def page(server, chromium) -> Iterator[FrontEnd]:
+    """The front end on the shared server, with the pictures and (empty) checkpoints that the workflows name."""
+    for name in NAMES:
+        put_pictures(server.input_dir, read_api(name), size=(128, 96))
+    files = [server.models_dir / "checkpoints" / name for name in CHECKPOINTS]
+    mine = [file for file in files if not file.exists()]
+    for file in mine:
+        file.touch()
+    try:
+        with front_end(chromium, server.url) as opened:
+            yield opened
+    finally:
+        for file in mine:
+            file.unlink()
+
+
+def shot(page: FrontEnd, name: str) -> None:
+    """Keep a screenshot where CELLSTYLE_SCREENSHOTS names a folder: for the README, and to look at."""
+    if folder := os.environ.get("CELLSTYLE_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.page.screenshot(path=Path(folder) / f"{name}.png")
+
+
+def on_this_server(client, name: str) -> dict:
+    """The workflow; where there is no demo model yet, the random one in its loader's place."""
+    workflow = read_ui(name)
+    if not has_demo_model(client):
+        for node in workflow["nodes"]:
+            if node["type"] == DEMO_LOADER:
+                node["type"] = RANDOM_LOADER
+                node["widgets_values"] = ["sd15", 0, "fixed"]
+    return workflow
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_opens_without_complaint_and_exports_what_is_shipped(page, client, name):
+    if name == "cell_style_demo" and not client.object_info(DEMO_LOADER):
+        pytest.skip(f"{DEMO_LOADER} is not registered yet")
+    workflow, api = read_ui(name), read_api(name)
+    page.open()
+    page.load(workflow)
+    shot(page, name)
+    assert page.troubles() == []
+    assert page.errors == []
+    opened = page.graph()
+    assert sorted(opened["links"]) == sorted(workflow["links"])
+    shipped = {node["id"]: node for node in workflow["nodes"]}
+    assert {node["id"]: node["type"] for node in opened["nodes"]} == {i: n["type"] for i, n in shipped.items()}
+    for node in opened["nodes"]:
+        mine = shipped[node["id"]]
+        assert node.get("widgets_values", []) == mine["widgets_values"], node["type"]
+        assert node["pos"] == mine["pos"]
+        assert node["size"] == mine["size"], f"{node['type']} does not fit the size it is given"
+        slots = [(slot["name"], slot["type"], slot.get("link")) for slot in node["inputs"]]
+        assert slots == [(slot["name"], slot["type"], slot.get("link")) for slot in mine["inputs"]], node["type"]
+        assert node["properties"].items() >= mine["properties"].items()
+    assert page.prompt() == api
+
+
+def test_the_template_browser_lists_the_pack_and_opens_the_demo(page, client):
+    page.open()
+    page.page.get_by_text("Templates", exact=True).first.click()
+    page.page.get_by_text("cellstyle", exact=True).first.click()
+    for name in NAMES:
+        page.page.get_by_test_id(f"template-workflow-{name}").wait_for()
+    page.page.wait_for_timeout(1500)  # pictures
+    shot(page, "template_browser")
+    page.forget()
+    page.page.get_by_test_id("template-workflow-cell_style_demo").click()
+    page.page.wait_for_function("app.graph.nodes.some((node) => node.type == 'InjectedSampler')")
+    page.page.wait_for_timeout(1000)
+    shot(page, "demo_opened")
+    assert page.prompt() == read_api("cell_style_demo") or not client.object_info(DEMO_LOADER)
+    if client.object_info(DEMO_LOADER):
+        assert page.troubles() == []
+        assert page.errors == []
+
+
+def executed(events) -> set[str]:
+    """The nodes that a run computed."""
+    return {
+        detail if isinstance(detail, str) else str(detail["node"])
+        for name, detail in events
+        if name == "executing" and detail
+    }
+
+
+def test_run_shows_progress_and_the_result_and_gamma_recomputes_the_sampler_alone(page, client):
+    client.free()
+    api = read_api("cell_style_demo")
+    (sampler,), (decode,) = nodes_of(api, "InjectedSampler"), nodes_of(api, "VAEDecode")
+    (save,), (preview,) = nodes_of(api, "SaveImage"), nodes_of(api, "PreviewImage")
+    page.open()
+    page.load(on_this_server(client, "cell_style_demo"))
+
+    events = page.run()
+    names = [name for name, _ in events]
+    assert "execution_success" in names, events[-1]
+    assert executed(events) == set(api)
+    steps = [detail["value"] for name, detail in events if name == "progress" and str(detail["node"]) == sampler]
+    assert steps == sorted(steps)
+    assert steps[-1] == 20
+    assert "b_preview" in names
+    for node in (save, preview):
+        shown = page.page.evaluate("(id) => app.graph.getNodeById(id).imgs?.map((img) => img.naturalWidth)", int(node))
+        assert shown == [128]
+    shot(page, "result")
+    assert page.troubles() == []
+    assert page.errors == []
+
+    page.page.mouse.click(*page.point(int(sampler), "gamma", 0.03))  # the arrow on its left
+    page.page.wait_for_timeout(300)
+    assert page.prompt()[sampler]["inputs"]["gamma"] == pytest.approx(0.70)
+    events = page.run()
+    assert executed(events) == {sampler, decode, save, preview}
+    (cached,) = [detail["nodes"] for name, detail in events if name == "execution_cached"]
+    assert set(map(str, cached)) == set(api) - {sampler, decode, save, preview}
+    assert page.errors == []
+
+
+def test_nodes_are_found_by_the_name_of_the_method(page):
+    page.open()
+    page.page.mouse.dblclick(1200, 850)
+    page.page.wait_for_timeout(700)
+    page.page.keyboard.type("StyleID")
+    for title in ("DDIM Invert", "Style K/V Capture", "Injected Sampler"):
+        page.page.get_by_text(title, exact=True).first.wait_for(timeout=10_000)
+    shot(page, "search")
+    assert page.errors == []

@@ -1,0 +1,126 @@
+"""The shipped workflows: made by their descriptions, tidy, complete, and executed on a real server."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+from workflow_files import (
+    KINDS,
+    NAMES,
+    has_demo_model,
+    nodes_of,
+    put_pictures,
+    read_api,
+    read_ui,
+    shortened,
+    with_tiny_model,
+)
+
+sys.path.append(str(ROOT / "tools" / "workflows"))
+import make_workflows
+
+TITLE = 30  # height of a node's title bar, above its position
+
+
+def test_every_file_is_what_its_description_makes():
+    assert not make_workflows.outdated(), "run: python tools/workflows/make_workflows.py"
+
+
+def test_every_workflow_has_both_files_and_nothing_is_left_over():
+    folder = ROOT / "workflows"
+    made = {path.relative_to(folder) for path in make_workflows.made()}
+    assert made == {path.relative_to(folder) for path in folder.rglob("*.json")}
+    assert {path.stem for path in folder.glob("*.jpg")} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_overlaps_and_every_node_lies_in_its_frame(name):
+    workflow = read_ui(name)
+    boxes = {}
+    for node in workflow["nodes"]:
+        (x, y), (width, height) = node["pos"], node["size"]
+        boxes[f"{node['id']} {node['type']}"] = (x, y - TITLE, x + width, y + height)
+    for (a, first), (b, second) in itertools.combinations(boxes.items(), 2):
+        apart = first[2] <= second[0] or second[2] <= first[0] or first[3] <= second[1] or second[3] <= first[1]
+        assert apart, f"{a} and {b} overlap"
+    frames = []
+    for group in workflow["groups"]:
+        x, y, width, height = group["bounding"]
+        frames.append((x, y, x + width, y + height))
+    for (a, first), (b, second) in itertools.combinations(enumerate(frames), 2):
+        assert first[2] <= second[0] or second[2] <= first[0] or first[3] <= second[1] or second[3] <= first[1], (a, b)
+    for node, box in boxes.items():
+        inside = [f for f in frames if f[0] < box[0] and f[1] < box[1] and box[2] < f[2] and box[3] < f[3]]
+        assert len(inside) == 1 or "Note" in node, f"{node} lies in {len(inside)} frames"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_wire_starts_and_ends_at_a_slot_of_its_type(name):
+    workflow = read_ui(name)
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    for link, start, out, end, slot, kind in workflow["links"]:
+        assert nodes[start]["outputs"][out]["type"] == nodes[end]["inputs"][slot]["type"] == kind
+        assert link in nodes[start]["outputs"][out]["links"]
+        assert nodes[end]["inputs"][slot]["link"] == link
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nodes_say_which_pack_they_come_from_and_loaders_where_their_model_is(name):
+    for node in read_ui(name)["nodes"]:
+        properties = node["properties"]
+        if node["type"] == "MarkdownNote":
+            assert {"gamma", "tau"} <= set(re.findall(r"\*\*(\w+)\*\*", node["widgets_values"][0]))
+            continue
+        assert node["title"]
+        assert properties["Node name for S&R"] == node["type"]
+        assert properties["cnr_id"] in ("cellstyle", "comfy-core")
+        assert re.fullmatch(r"\d+\.\d+\.\d+", properties["ver"])
+        if node["type"] == "CheckpointLoaderSimple":
+            (model,) = properties["models"]
+            assert model["name"] == node["widgets_values"][0] == model["url"].rsplit("/", 1)[1]
+            assert model["url"].startswith("https://huggingface.co/")
+            assert model["directory"] == "checkpoints"
+
+
+def test_the_dials_are_the_papers():
+    for name, steps in (("cell_style_demo", 20), ("sd15_cell_style", 50), ("sdxl_cell_style", 50)):
+        graph = read_api(name)
+        for kind in ("DDIMInvert", "StyleKVCapture"):
+            assert [graph[node]["inputs"]["steps"] for node in nodes_of(graph, kind)] == [steps]
+        (sampler,) = nodes_of(graph, "InjectedSampler")
+        dials = graph[sampler]["inputs"]
+        assert (dials["gamma"], dials["tau"], dials["gamma_curve"]) == (0.75, 1.5, "constant")
+
+
+def run_and_open(server, graph) -> np.ndarray:
+    """Execute a graph; the picture that Save Image wrote, as (height, width, 3)."""
+    result = server.client.run(graph)
+    (save,) = nodes_of(graph, "SaveImage")
+    (image,) = result.outputs[save]["images"]
+    (preview,) = nodes_of(graph, "PreviewImage")
+    assert result.outputs[preview]["images"]
+    return np.asarray(Image.open(io.BytesIO(server.client.fetch_image(image))).convert("RGB"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_with_a_small_random_model_in_place_of_the_download(server, name):
+    graph = shortened(with_tiny_model(read_api(name), KINDS.get(name, "sd15")), steps=3)
+    put_pictures(server.input_dir, graph, size=(128, 96))
+    picture = run_and_open(server, graph)
+    assert picture.shape == ((48, 64, 3) if nodes_of(graph, "ImageScale") else (96, 128, 3))
+    assert picture.std() > 1
+
+
+def test_the_demo_runs_as_it_is_shipped_on_its_own_model(server):
+    if not has_demo_model(server.client):
+        pytest.skip("the embedded demo model is not in this checkout yet")
+    graph = read_api("cell_style_demo")
+    put_pictures(server.input_dir, graph)
+    assert run_and_open(server, graph).std() > 5

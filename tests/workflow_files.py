@@ -1,0 +1,79 @@
+"""The shipped workflows, and what the tests change in them so that they run without a download."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from comfy_client import ComfyClient
+from conftest import ROOT
+from demo_graph import DEMO_LOADER, DEMO_MODEL, RANDOM_LOADER
+from PIL import Image
+
+UI_FILES = sorted((ROOT / "workflows").glob("*.json"))
+NAMES = [path.stem for path in UI_FILES]
+KINDS = {"sdxl_cell_style": "sdxl"}
+LOADERS = {"CheckpointLoaderSimple": {0: 0, 2: 2}, "CLIPTextEncode": {0: 1}, DEMO_LOADER: {0: 0, 1: 1, 2: 2}}
+
+Graph = dict[str, dict[str, Any]]
+
+
+def read_ui(name: str) -> dict[str, Any]:
+    """A workflow as the front end saves it."""
+    return json.loads((ROOT / "workflows" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def read_api(name: str) -> Graph:
+    """A workflow as the server takes it."""
+    return json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def nodes_of(graph: Graph, class_type: str) -> list[str]:
+    """Ids of the nodes of a class."""
+    return [node_id for node_id, node in graph.items() if node["class_type"] == class_type]
+
+
+def has_demo_model(client: ComfyClient) -> bool:
+    """Whether the embedded model can be loaded: its node is there, and its weights are."""
+    return DEMO_MODEL.is_file() and bool(client.object_info(DEMO_LOADER))
+
+
+def with_tiny_model(graph: Graph, kind: str) -> Graph:
+    """A copy in which one small random model stands for the checkpoint and its prompt, or for the demo model."""
+    graph = copy.deepcopy(graph)
+    slots = {node_id: LOADERS[node["class_type"]] for node_id, node in graph.items() if node["class_type"] in LOADERS}
+    for node_id in slots:
+        del graph[node_id]
+    for node in graph.values():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and value[0] in slots:
+                node["inputs"][name] = ["tiny", slots[value[0]][value[1]]]
+    graph["tiny"] = {"class_type": RANDOM_LOADER, "inputs": {"kind": kind, "seed": 0}}
+    return graph
+
+
+def shortened(graph: Graph, steps: int, width: int = 64) -> Graph:
+    """A copy with few steps and, where pictures are scaled, little ones."""
+    graph = copy.deepcopy(graph)
+    for node in graph.values():
+        for name, value in (("steps", steps), ("width", width)):
+            if name in node["inputs"]:
+                node["inputs"][name] = value
+    return graph
+
+
+def put_pictures(folder: Path, graph: Graph, size: tuple[int, int] | None = None) -> None:
+    """Every picture that the graph loads, into an input folder: the pack's own, or noise of `size` (width, height)."""
+    for number, node_id in enumerate(nodes_of(graph, "LoadImage")):
+        name = graph[node_id]["inputs"]["image"]
+        example = ROOT / "example_images" / name
+        if size is None and example.is_file():
+            shutil.copyfile(example, folder / name)
+            continue
+        width, height = size or (128, 96)
+        coarse = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(folder / name)

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""Write workflows/*.json (for the front end) and workflows/api/*.json (for the server) from their descriptions.
+
+    python tools/workflows/make_workflows.py [--check]
+
+--check writes nothing and fails when a file is not what its description makes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from cell_style_workflows import WORKFLOWS
+from workflow_nodes import ROOT
+
+FOLDER = ROOT / "workflows"
+
+
+def made() -> dict[Path, str]:
+    """The text of every file, by its path."""
+    files = {}
+    for describe in WORKFLOWS:
+        graph = describe()
+        files[FOLDER / f"{graph.name}.json"] = _text(graph.ui())
+        files[FOLDER / "api" / f"{graph.name}.json"] = _text(graph.api())
+    return files
+
+
+def _text(value: dict) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def outdated() -> list[Path]:
+    """The files that differ from what their descriptions make."""
+    return [path for path, text in made().items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the files, or look whether they are up to date."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="only say which files are not up to date")
+    check = parser.parse_args(arguments).check
+    files, old = made(), outdated()
+    for path in old:
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(files[path], encoding="utf-8", newline="\n")
+        print(f"{'out of date' if check else 'written'}: {path.relative_to(ROOT)}")
+    if not old:
+        print("Every workflow is up to date.")
+    return 1 if check and old else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
