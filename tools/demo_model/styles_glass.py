@@ -183,7 +183,7 @@ def stained_glass(rng, height, width):
         cell = site * 31 + part * in_petal + 13 * outside + 17 * ring
     tone = 0.8 + 0.4 * hash_values(cell)
     streak = cloud_noise(rng, height, width, 14 * u, 3, stretch=(1.8, 0.5))
-    glow = 0.62 + 0.55 * smoothstep(0, 8 * u, border)
+    glow = 0.74 + 0.46 * smoothstep(0, 5.5 * u, border)
     light = 1 + 0.12 * smooth_noise(rng, height, width, 110 * u)
     picture = shade(colours, tone * glow * light * (1 + 0.06 * streak))
     picture = mix(picture, (1.0, 1.0, 0.95), 0.2 * smoothstep(0.8, 2.2, streak) * smoothstep(2, 6 * u, border))

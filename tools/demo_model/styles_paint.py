@@ -174,26 +174,66 @@ def _strokes(rng, density, centres, angles, long, wide, strength):
     density += ink.reshape(height, width).astype(np.float32)
 
 
-def _brush_bands(rng, height, width, u, density):
-    """Broad dry strokes side by side, all alike, with bare streaks where the brush ran dry."""
-    spacing = rng.uniform(26, 44) * u
-    centres = lattice_points(rng, height, width, spacing, 0.22)
-    angles = rng.uniform(0, TAU) + rng.normal(0, 0.25, len(centres))
-    for strength, part in ((0.35, 0.6), (1.5, 0.4)):
-        chosen = rng.random(len(centres)) < part
-        _strokes(rng, density, centres[chosen], angles[chosen], spacing * 0.75, spacing * 0.2, strength)
+def _dry_strokes(rng, density, centres, angles, long, wide, strength):
+    """Broad bowed strokes with blunt ends; bristles run dry one after the other and leave bare streaks."""
+    height, width = density.shape
+    index, along, across, owner = patches(height, width, centres, angles, long * 1.05)
+    bow = rng.uniform(-0.35, 0.35, len(centres)).astype(np.float32)[owner] / long
+    across = across + bow * along**2
+    bristle = across / (wide * 0.13)
+    ragged = hash_values(np.floor(bristle) + 40, owner)
+    t = (along / long + 1) / 2 + 0.06 * (ragged - 0.5)
+    shape = np.clip(0.5 + (wide - np.abs(across)) / 1.6, 0, 1) * smoothstep(0.0, 0.03, t) * (1 - smoothstep(0.97, 1, t))
+    runs = ragged * 0.75 + 0.35
+    dry = 1 - smoothstep(runs - 0.12, runs + 0.05, t) * 0.93
+    furrow = 0.8 + 0.2 * np.cos(bristle * TAU)
+    tone = (strength * np.exp(rng.normal(0, 0.3, len(centres)))).astype(np.float32)[owner]
+    pooled = 1 + 0.5 * (1 - smoothstep(0, 0.12, t)) + 0.25 * smoothstep(0.75, 1, np.abs(across) / wide)
+    ink = np.bincount(index, shape * dry * furrow * tone * pooled, height * width)
+    density += ink.reshape(height, width).astype(np.float32)
+
+
+def _brush_marks(rng, height, width, u, density):
+    """Broad dry brush marks, all alike, some pale and some black, with flecks between."""
+    spacing = rng.uniform(34, 56) * u
+    long, wide = spacing * rng.uniform(0.4, 0.62), spacing * rng.uniform(0.1, 0.17)
+    centres = lattice_points(rng, height, width, spacing, 0.2)
+    turn = rng.uniform(0, TAU)
+    angles = turn + rng.normal(0, 0.2, len(centres)) + rng.choice([0.0, np.pi / 2]) * (np.arange(len(centres)) % 2)
+    dark = rng.random(len(centres)) < rng.uniform(0.35, 0.7)
+    _dry_strokes(rng, density, centres[~dark], angles[~dark], long, wide, 0.4)
+    _dry_strokes(rng, density, centres[dark], angles[dark], long, wide, 1.5)
     drops = lattice_points(rng, height, width, spacing * 0.8, 0.5)
     _strokes(rng, density, drops, rng.uniform(0, TAU, len(drops)), 3.2 * u, 1.5 * u, 0.9)
 
 
+def _rings(rng, height, width, u, density):
+    """Circles of one turn of a dry brush, open where the stroke ends."""
+    spacing = rng.uniform(50, 82) * u
+    centres = lattice_points(rng, height, width, spacing, 0.12)
+    reach, wide = spacing * 0.36, spacing * rng.uniform(0.06, 0.1)
+    start = rng.uniform(0, TAU) + rng.normal(0, 0.5, len(centres))
+    index, along, across, owner = patches(height, width, centres, start, reach + wide * 1.5)
+    t = np.arctan2(across, along) / TAU % 1
+    radius = np.hypot(along, across) * (1 + 0.1 * (t - 0.5))
+    off = radius - reach
+    ragged = hash_values(np.floor(off / (wide * 0.2)) + 40, owner)
+    shape = np.clip(0.5 + (wide * (1.05 - 0.35 * t) - np.abs(off)) / 1.4, 0, 1) * smoothstep(0, 0.012, t)
+    runs = 0.4 + 0.6 * ragged
+    shape = shape * (1 - smoothstep(runs - 0.12, runs + 0.04, t) * 0.95)
+    tone = rng.choice([0.45, 1.4], len(centres), p=[0.3, 0.7]).astype(np.float32)[owner]
+    ink = np.bincount(index, shape * tone * (1.2 - 0.5 * t), height * width)
+    density += ink.reshape(height, width).astype(np.float32)
+
+
 def ink_wash(rng, height, width):
-    """Ink on rice paper: pale washes with wet edges and repeated dry strokes - bamboo, ridges in mist, brush marks."""
+    """Ink on rice paper: pale washes with wet edges and repeated strokes: bamboo, misty ridges, marks, rings."""
     u = unit(height, width)
     density = np.zeros((height, width), np.float32)
-    kind = rng.integers(3)
+    kind = int(rng.choice(4, p=[0.35, 0.25, 0.22, 0.18]))
     if kind != 1:
         _washes(rng, height, width, u, density)
-    [_leaves, _ridges, _brush_bands][kind](rng, height, width, u, density)
+    [_leaves, _ridges, _brush_marks, _rings][kind](rng, height, width, u, density)
     grain = cloud_noise(rng, height, width, 4 * u, 3, 0.7)
     density = blur(density, 0.35 * u) * (1 + 0.12 * grain)
     paper = jitter(rng, colour("f3ecdc"), 0.02)
