@@ -36,6 +36,22 @@ class LevelRecorder:
         features[layer] = n.detach().to(self.device, copy=True)
         self.bank.grids[layer] = grid
 
+    def record_residual(self, block: tuple[str, int], h: torch.Tensor) -> None:
+        """h: (batch, channels, h, w), a residual block's output."""
+        residuals = self.bank.residuals.setdefault(self.level, {})
+        if block not in residuals:
+            residuals[block] = h.detach().to(self.device, copy=True)
+
+
+def capture_residual(layer, x, emb, context, transformer_options, *_):
+    """A `forward_timestep_embed_patch` for ResBlock that changes nothing and records the chosen blocks' outputs."""
+    h = layer(x, emb)
+    recorder = transformer_options.get(CAPTURE)
+    if recorder is not None and transformer_options["block"] in recorder.bank.residual_blocks:
+        chunk = h.shape[0] // len(transformer_options["cond_or_uncond"])
+        recorder.record_residual(transformer_options["block"], h[:chunk])
+    return h
+
 
 def capture_patch(n, context, value, extra_options):
     """An `attn1_patch` that changes nothing: it hands n of the chosen layers to the call's recorder, if it has one."""

@@ -34,6 +34,7 @@ class FeatureBank:
     features[level][layer]: (batch, tokens, channels), the normed hidden state that to_q, to_k and to_v read;
     level 0 is the noisiest. grids[layer]: (h, w) of the tokens.
     clean: (batch, C, height, width) the latent that was inverted, in the model's own scale.
+    residuals[level][(block, number)]: (batch, channels, h, w), what the residual block of `residual_blocks` put out.
     inputs[level]: (batch, C, height, width) float32 on the CPU, what the network saw at that level's recorded call;
     with `conditioning` (a CONDITIONING on the CPU) enough to compute the features again.
     """
@@ -44,6 +45,8 @@ class FeatureBank:
     clean: torch.Tensor
     features: dict[int, dict[LayerKey, torch.Tensor]] = field(default_factory=dict)
     grids: dict[LayerKey, tuple[int, int]] = field(default_factory=dict)
+    residual_blocks: tuple[tuple[str, int], ...] = ()
+    residuals: dict[int, dict[tuple[str, int], torch.Tensor]] = field(default_factory=dict)
     inputs: dict[int, torch.Tensor] = field(default_factory=dict)
     conditioning: list = field(default_factory=list)
 

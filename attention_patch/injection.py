@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 
 from ..diffusion.gamma_schedule import gamma_at
 from .capture import layer_of
 from .feature_bank import ContentQuery, FeatureBank, StyleKV, StyleMix
 from .style_injection import inject_style, match_batch, match_grid
 from .style_mixture import branch_weights, part_of_style, share_context, stack_contexts, sum_branches
+from .style_settings import step_adain, token_scale
 from .unet_layers import LayerKey
 
 _slots = itertools.count()
@@ -19,7 +22,10 @@ _slots = itertools.count()
 
 @dataclass(frozen=True)
 class InjectionSettings:
-    """The dials. gamma, gamma_end: 0 .. 1. tau > 0. sigma_start >= sigma >= sigma_end is where the injection acts."""
+    """The dials, with ranges in sigma. gamma, gamma_end: 0 .. 1. tau > 0. The injection acts where sigma_start >= sigma
+    >= sigma_end; the content's queries are kept only within query_sigmas (start, end), its residual features down to
+    feature_sigma_end. layer_gamma: factors on gamma. trained_area: latent pixels that the model was trained at, 0 to
+    leave tau alone. adain_sigmas: (start, end) of the per-step AdaIN."""
 
     gamma: float = 0.75
     tau: float = 1.5
@@ -28,6 +34,13 @@ class InjectionSettings:
     layers: tuple[LayerKey, ...] = ()
     sigma_start: float = float("inf")
     sigma_end: float = 0.0
+    query_sigmas: tuple[float, float] = (float("inf"), 0.0)
+    layer_gamma: Mapping[LayerKey, float] = field(default_factory=dict)
+    trained_area: float = 0.0
+    adain_rate: float = 0.0
+    adain_sigmas: tuple[float, float] = (float("inf"), 0.0)
+    feature_strength: float = 0.0
+    feature_sigma_end: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,7 @@ class _Level:
     content: dict[LayerKey, torch.Tensor]
     gamma: float
     chunk: int
+    residuals: dict[tuple[str, int], torch.Tensor] = field(default_factory=dict)
     # between a layer's patches, for mixtures: the branches' weights, and the bias that its attention has to take
     weights: dict[LayerKey, torch.Tensor] = field(default_factory=dict)
     bias: dict[LayerKey, torch.Tensor] = field(default_factory=dict)
@@ -71,7 +85,7 @@ class StyleInjection:
         """ComfyUI's `attn1_patch`: (n, context, value), each (B, N, C), before the projections."""
         level: _Level | None = extra_options.get(self.slot)
         layer = layer_of(extra_options)
-        if level is None or layer not in self.settings.layers:
+        if level is None or not level.styles or layer not in self.settings.layers:
             return n, context, value
         chunks = n.shape[0] // level.chunk
         features = [
@@ -79,9 +93,11 @@ class StyleInjection:
             for style, layers in level.styles
         ]
         n_content = self._content_query(level, layer, n, extra_options)
+        gamma = level.gamma * self.settings.layer_gamma.get(layer, 1.0)
+        tau = self._tau(layer)
         if not self.is_mixture:
-            return inject_style(n, features[0][1], n_content, level.gamma, self.settings.tau)
-        query, _, _ = inject_style(n, n, n_content, level.gamma, self.settings.tau)
+            return inject_style(n, features[0][1], n_content, gamma, tau)
+        query, _, _ = inject_style(n, n, n_content, gamma, tau)
         return self._mixture(level, layer, n, query, features, tuple(extra_options["activations_shape"][-2:]))
 
     def output_patch(self, n, extra_options):
@@ -98,6 +114,38 @@ class StyleInjection:
                 "or remove that node."
             )
         return sum_branches(n, weights)
+
+    def residual_patch(self, layer, x, emb, context, transformer_options, *_):
+        """ComfyUI's `forward_timestep_embed_patch` for ResBlock: part of the content's residual features.
+
+        Source: Tumanyan et al. 2023 (plug-and-play), section 4.1.
+        """
+        h = layer(x, emb)
+        level: _Level | None = transformer_options.get(self.slot)
+        content = level.residuals.get(transformer_options["block"]) if level is not None else None
+        if content is None:
+            return h
+        content = content.to(h.device, h.dtype)
+        if content.shape[-2:] != h.shape[-2:]:
+            content = F.interpolate(content.float(), size=h.shape[-2:], mode="bilinear", antialias=True).to(h.dtype)
+        chunks = h.shape[0] // level.chunk
+        content = content.expand(level.chunk, *content.shape[1:]).repeat(chunks, 1, 1, 1)
+        return torch.lerp(h, content, self.settings.feature_strength)
+
+    def post_cfg(self, args):
+        """ComfyUI's `sampler_post_cfg_function`: per-step AdaIN on the denoised prediction."""
+        sigma = float(args["sigma"][0])
+        if not _within(sigma, self.settings.adain_sigmas):
+            return args["denoised"]
+        return step_adain(args["denoised"], self.style.parts, self.settings.adain_rate)
+
+    def _tau(self, layer: LayerKey) -> float:
+        if not self.settings.trained_area:
+            return self.settings.tau
+        bank = self.style.bank
+        tokens = bank.grids[layer][0] * bank.grids[layer][1]
+        area = bank.clean.shape[-2] * bank.clean.shape[-1]
+        return self.settings.tau * token_scale(tokens, tokens * self.settings.trained_area / area)
 
     def _mixture(self, level: _Level, layer: LayerKey, n, query, features, grid):
         parts = [style for style, _ in features]
@@ -135,23 +183,38 @@ class StyleInjection:
 
     def _level(self, sigma: float, chunk: int) -> _Level | None:
         settings = self.settings
-        if not settings.sigma_end <= sigma <= settings.sigma_start:
-            return None
-        found = [(style, style.bank.level_of(sigma)) for style in self.style.parts]
-        found = [(style, at) for style, at in found if at is not None]
+        residuals = self._residuals(sigma, chunk)
+        found = []
+        if settings.sigma_end <= sigma <= settings.sigma_start:
+            found = [(style, style.bank.level_of(sigma)) for style in self.style.parts]
+            found = [(style, at) for style, at in found if at is not None]
         if not found:
-            return None
+            return _Level([], {}, 0.0, chunk, residuals) if residuals else None
         for style, _ in found:
             _check_batch("style", style.bank, chunk)
         first, at = found[0]
         progress = at / max(1, len(first.bank.levels) - 1)
         gamma = gamma_at(progress, settings.gamma, settings.gamma_end, settings.gamma_curve)
-        content = {}
-        if gamma > 0 and self.content is not None:
-            _check_batch("content", self.content, chunk)
-            content_at = self.content.level_of(sigma)
-            content = self.content.features[content_at] if content_at is not None else {}
-        return _Level([(style, style.bank.features[at]) for style, at in found], content, gamma, chunk)
+        content = self._of_content(sigma, chunk, "features") if _within(sigma, settings.query_sigmas) and gamma else {}
+        styles = [(style, style.bank.features[at]) for style, at in found]
+        return _Level(styles, content, gamma if content else 0.0, chunk, residuals)
+
+    def _residuals(self, sigma: float, chunk: int) -> dict:
+        if not self.settings.feature_strength or sigma < self.settings.feature_sigma_end:
+            return {}
+        return self._of_content(sigma, chunk, "residuals")
+
+    def _of_content(self, sigma: float, chunk: int, what: str) -> dict:
+        at = self.content.level_of(sigma) if self.content is not None else None
+        if at is None:
+            return {}
+        _check_batch("content", self.content, chunk)
+        return getattr(self.content, what).get(at, {})
+
+
+def _within(sigma: float, sigmas: tuple[float, float]) -> bool:
+    start, end = sigmas
+    return end <= sigma <= start
 
 
 def _biased_attention(level: _Level, before):

@@ -100,6 +100,23 @@ def select_layers(text: str, available: Mapping[LayerKey, SelfAttention]) -> tup
     return tuple(layer for layer in available if layer in chosen)
 
 
+def select_blocks(text: str, unet) -> tuple[tuple[str, int], ...]:
+    """Decoder blocks named by a person, "output.4" or "output.3-5", whether they have attention or not.
+
+    Raises:
+        ValueError: quotes the word that is wrong and says which blocks there are.
+    """
+    last_block = len(unet.output_blocks) - 1
+    chosen = set()
+    for word in (word for word in re.split(r"[,;\s]+", text.strip().lower()) if word):
+        match = _TOKEN.fullmatch(word)
+        first, last = (match.group(2), match.group(3)) if match else (None, None)
+        if not match or match.group(1) != "output" or first is None or int(last or first) > last_block:
+            raise ValueError(f'residual_features: "{word}" is not one of the decoder blocks output.0-{last_block}.')
+        chosen.update(("output", number) for number in range(int(first), int(last or first) + 1))
+    return tuple(sorted(chosen))
+
+
 def _auto(available: Mapping[LayerKey, SelfAttention]) -> list[LayerKey]:
     decoder = [layer for layer in available if layer.block == "output"]
     return [layer for layer in decoder if available[layer].scale <= 2] or decoder

@@ -11,6 +11,7 @@ from .latent_adain import LatentAdaIN
 from .load_micrograph import CellStyleLoadMicrograph
 from .restore_size import CellStyleRestoreSize
 from .style_kv_capture import StyleKVCapture
+from .style_settings import CellStyleSettings
 
 NODES = [
     DDIMInvert,
@@ -22,6 +23,7 @@ NODES = [
     CellStyleFidelity,
     CellStyleLoadMicrograph,
     CellStyleRestoreSize,
+    CellStyleSettings,
 ]
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
 from ..attention_patch.feature_bank import ContentQuery, StyleKV, StyleMix
 from ..attention_patch.injection import InjectionSettings, StyleInjection
+from ..attention_patch.style_settings import StyleSettings, parse_layer_gamma
 from ..attention_patch.unet_layers import LAYERS_TOOLTIP, select_layers
 from ..diffusion.gamma_schedule import CURVES
 from .checks import check_family, check_model, family_of
+from .wire_types import SETTINGS
 
 
 def injection_inputs() -> list:
@@ -78,6 +81,15 @@ def injection_inputs() -> list:
     ]
 
 
+def settings_input():
+    """The optional finer dials; the last input of every node that takes the dials."""
+    return SETTINGS.Input(
+        "settings",
+        optional=True,
+        tooltip="Finer dials from Cell Style Settings: query range, per-step AdaIN, residual features and more.",
+    )
+
+
 def with_style_injection(
     model,
     style_kv: StyleKV | StyleMix | None,
@@ -89,6 +101,7 @@ def with_style_injection(
     layers: str,
     start_percent: float,
     end_percent: float,
+    settings: StyleSettings | None = None,
 ):
     """A clone of MODEL that injects the style; the same MODEL, untouched, where there is nothing to inject.
 
@@ -97,7 +110,8 @@ def with_style_injection(
             without CONTENT_QUERY.
     """
     available = check_model(model)
-    if style_kv is None or start_percent >= end_percent:
+    fine = settings or StyleSettings()
+    if style_kv is None or (start_percent >= end_percent and not (fine.adain_rate or fine.feature_strength)):
         return model
     family = family_of(model, available)
     chosen = style_kv.bank.layers if layers.strip().lower() == "auto" else select_layers(layers, available)
@@ -106,33 +120,62 @@ def with_style_injection(
         _check_captured("style_kv", part.bank, chosen)
     if content_query is not None:
         check_family("content_query", content_query.bank, family)
-    if gamma > 0 or (gamma_curve != "constant" and gamma_end > 0):
+    keeps_queries = gamma > 0 or (gamma_curve != "constant" and gamma_end > 0)
+    if keeps_queries and start_percent < end_percent:
         if content_query is None:
             raise ValueError(
                 f"gamma is {gamma:g}, which keeps the content's queries, but content_query is not connected. Connect "
                 "content_query of DDIM Invert, or set gamma to 0."
             )
         _check_captured("content_query", content_query.bank, chosen)
-    else:
+    elif not fine.feature_strength:
         content_query = None
+    if fine.feature_strength:
+        _check_residuals(fine, content_query)
 
     sampling = model.get_model_object("model_sampling")
-    settings = InjectionSettings(
+
+    def sigmas(start: float, end: float) -> tuple[float, float]:
+        if start >= end:
+            return (-1.0, 0.0)  # no sigma is in it
+        return float(sampling.percent_to_sigma(start)), float(sampling.percent_to_sigma(end))
+
+    sigma_start, sigma_end = sigmas(start_percent, end_percent)
+    injected = InjectionSettings(
         gamma=gamma,
         tau=tau,
         gamma_curve=gamma_curve,
         gamma_end=gamma_end,
         layers=chosen,
-        sigma_start=float(sampling.percent_to_sigma(start_percent)),
-        sigma_end=float(sampling.percent_to_sigma(end_percent)),
+        sigma_start=sigma_start,
+        sigma_end=sigma_end,
+        query_sigmas=sigmas(fine.query_start, fine.query_end),
+        layer_gamma=parse_layer_gamma(fine.layer_gamma, available),
+        trained_area=(fine.trained_size / model.get_model_object("latent_format").spacial_downscale_ratio) ** 2,
+        adain_rate=fine.adain_rate,
+        adain_sigmas=sigmas(fine.adain_start, fine.adain_end),
+        feature_strength=fine.feature_strength,
+        feature_sigma_end=sigmas(0.0, fine.feature_end)[1] if fine.feature_end > 0 else float("inf"),
     )
-    injection = StyleInjection(style_kv, content_query, settings)
+    injection = StyleInjection(style_kv, content_query, injected)
     patched = model.clone()
     patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, injection.slot, injection.wrapper)
     patched.set_model_attn1_patch(injection.patch)
     if injection.is_mixture:
         patched.set_model_attn1_output_patch(injection.output_patch)
+    if fine.adain_rate:
+        patched.set_model_sampler_post_cfg_function(injection.post_cfg)
+    if fine.feature_strength:
+        patched.set_model_forward_timestep_embed_patch((ResBlock, injection.residual_patch))
     return patched
+
+
+def _check_residuals(fine: StyleSettings, content_query: ContentQuery | None) -> None:
+    if content_query is None or not content_query.bank.residuals:
+        raise ValueError(
+            f"feature_strength is {fine.feature_strength:g}, but there are no residual features of the content: set "
+            "residual_features of DDIM Invert to output.4 and connect content_query, or set feature_strength to 0."
+        )
 
 
 def _check_captured(what: str, bank, chosen) -> None:

@@ -7,7 +7,7 @@ import logging
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
-from .apply_injection import injection_inputs, with_style_injection
+from .apply_injection import injection_inputs, settings_input, with_style_injection
 from .wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
 
@@ -39,6 +39,7 @@ class CellStyleApply(io.ComfyNode):
                     "content_query", optional=True, tooltip="From DDIM Invert. Needed while gamma is above 0."
                 ),
                 *injection_inputs(),
+                settings_input(),
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="To the sampler. The model itself is untouched.")],
         )
@@ -66,7 +67,7 @@ def _warn_if_stochastic(executor, noise, latent_image, sampler, *args, **kwargs)
     if is_stochastic(sampler):
         name = sampler.sampler_function.__name__.removeprefix("sample_")
         logging.warning(
-            f"CellStyleApply: {name} adds fresh noise at every step, which the inversion cannot foresee: the content will "
-            "drift. euler, ddim, heun and dpmpp_2m keep it."
+            f"CellStyleApply: {name} adds fresh noise at every step, which the inversion cannot foresee: the content "
+            "will drift. euler, ddim, heun and dpmpp_2m keep it."
         )
     return executor(noise, latent_image, sampler, *args, **kwargs)

@@ -22,7 +22,19 @@ class DDIMInvert(io.ComfyNode):
                 "its attention queries on the way."
             ),
             search_aliases=["inversion", "ddim inversion", "invert latent", "StyleID", "style transfer", "unsample"],
-            inputs=inversion_inputs("The content image through VAE Encode. Any size, any batch."),
+            inputs=[
+                *inversion_inputs("The content image through VAE Encode. Any size, any batch."),
+                io.String.Input(
+                    "residual_features",
+                    default="",
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "Decoder blocks whose residual features to record too, such as output.4 (plug-and-play, "
+                        "Tumanyan et al. 2023), for feature_strength of Cell Style Settings. More blocks: more memory."
+                    ),
+                ),
+            ],
             outputs=[
                 io.Latent.Output(display_name="inverted", tooltip="The content's noise; to Latent AdaIN."),
                 CONTENT_QUERY.Output(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .apply_injection import injection_inputs
+from .apply_injection import injection_inputs, settings_input
 from .run_sampling import sample_injected
 from .wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
@@ -56,6 +56,7 @@ class InjectedSampler(io.ComfyNode):
                         "needs negative, and doubles the time."
                     ),
                 ),
+                settings_input(),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="The stylised latent; to VAE Decode.")],
         )

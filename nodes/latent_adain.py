@@ -6,6 +6,7 @@ import torch
 from comfy_api.latest import io
 
 from ..diffusion.adain import adain, pair_batches, patch_adain
+from ..diffusion.high_pass import high_pass
 from .wire_types import CATEGORY
 
 MODES = ("global", "patch")
@@ -32,7 +33,10 @@ class LatentAdaIN(io.ComfyNode):
                     min=0.0,
                     max=1.0,
                     step=0.05,
-                    tooltip="How much of the style's palette to take. 0 keeps the content's colours, 1 is the paper's.",
+                    tooltip=(
+                        "How much of the style's statistics to take. 0 keeps the content's colours, 1 is the paper's. "
+                        "0.6 is the content-aware AdaIN of AttenST (0.6 style, 0.4 content)."
+                    ),
                 ),
                 io.Combo.Input(
                     "mode",
@@ -55,12 +59,35 @@ class LatentAdaIN(io.ComfyNode):
                         "global. Smaller: follows the style's layout more and disturbs the content more."
                     ),
                 ),
+                io.Float.Input(
+                    "high_pass_amount",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "Turns down the content's large areas of light and dark before the AdaIN, and keeps its edges "
+                        "(StyleSSP). Higher: flatter shading, the style's own light. 0 is off."
+                    ),
+                ),
+                io.Float.Input(
+                    "high_pass_cutoff",
+                    default=0.1,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    advanced=True,
+                    tooltip="What counts as large: higher reaches down to smaller areas.",
+                ),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="To the latent of Injected Sampler.")],
         )
 
     @classmethod
-    def execute(cls, content, style, strength, mode, patch_size):
+    def execute(cls, content, style, strength, mode, patch_size, high_pass_amount=0.0, high_pass_cutoff=0.1):
         x_content, x_style = _samples(content, "content"), _samples(style, "style")
         if x_content.ndim != x_style.ndim or x_content.shape[1] != x_style.shape[1]:
             raise ValueError(
@@ -71,8 +98,9 @@ class LatentAdaIN(io.ComfyNode):
             raise ValueError(
                 f"content has {x_content.shape[2]} frames, style {x_style.shape[2]}; use one style frame or as many."
             )
-        if strength == 0:
+        if strength == 0 and high_pass_amount == 0:
             return io.NodeOutput(content)
+        x_content = high_pass(x_content, high_pass_amount, high_pass_cutoff)
         x_content, x_style = pair_batches(x_content, x_style.to(x_content.device, x_content.dtype))
         if mode == "patch":
             x_style = x_style.expand(*x_style.shape[:2], *x_content.shape[2:-2], *x_style.shape[-2:])

@@ -11,10 +11,11 @@ import comfy.samplers
 import comfy.utils
 import latent_preview
 import torch
+from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 
-from ..attention_patch.capture import CAPTURE, LevelRecorder, capture_patch
+from ..attention_patch.capture import CAPTURE, LevelRecorder, capture_patch, capture_residual
 from ..attention_patch.feature_bank import FeatureBank, predicted_bytes
-from ..attention_patch.unet_layers import select_layers
+from ..attention_patch.unet_layers import select_blocks, select_layers
 from ..diffusion.inversion import sample_ddim_inversion
 from ..diffusion.levels import check_sampling_sigmas, ddim_sigmas, inversion_levels
 from .checks import check_latent, check_model, check_not_blank, family_of
@@ -25,7 +26,16 @@ _DEVICE_SHARE = 0.25
 
 
 def invert_and_record(
-    name: str, model, conditioning, latent: dict, steps: int, refinement: int, layers: str, storage: str, sigmas=None
+    name: str,
+    model,
+    conditioning,
+    latent: dict,
+    steps: int,
+    refinement: int,
+    layers: str,
+    storage: str,
+    sigmas=None,
+    residual_features: str = "",
 ) -> tuple[torch.Tensor, FeatureBank]:
     """Inverts a LATENT with a clone of MODEL and records the hidden states of the chosen layers in the same pass.
 
@@ -34,6 +44,7 @@ def invert_and_record(
         steps: network calls without refinement; ignored where `sigmas` (a scheduler's SIGMAS) is given.
         refinement: fixed-point repeats a step, each `steps` more calls.
         layers: see `select_layers`. storage: one of STORAGE_MODES.
+        residual_features: decoder blocks whose residual output is recorded too, see `select_blocks`; "" for none.
     Returns:
         the inverted samples (B, C, H, W) in LATENT scale, and the bank.
     Raises:
@@ -62,6 +73,9 @@ def invert_and_record(
     bank.conditioning = _on_cpu(conditioning)
     patched = model.clone()
     patched.set_model_attn1_patch(capture_patch)
+    if residual_features.strip():
+        bank.residual_blocks = select_blocks(residual_features, model.get_model_object("diffusion_model"))
+        patched.set_model_forward_timestep_embed_patch((ResBlock, capture_residual))
 
     guider = comfy.samplers.CFGGuider(patched)
     guider.inner_set_conds({"positive": conditioning})

@@ -1,0 +1,85 @@
+"""The finer dials, as one value that a settings node hands to the samplers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from ..diffusion.adain import adain
+from .style_mixture import branch_weights
+from .unet_layers import LayerKey, SelfAttention, select_layers
+
+
+@dataclass(frozen=True)
+class StyleSettings:
+    """What the wire CELLSTYLE_SETTINGS carries. Percents are 0 .. 1 of the sampling, 0 the noisiest.
+
+    query_start, query_end: where the content's queries are kept (DiffuseST). layer_gamma: text, "output.6-8: 1,
+    output.9-11: 0.5", factors on gamma. adain_rate: 0 .. 1, share of the style's statistics that the predicted clean
+    latent takes at every step between adain_start and adain_end (STRDP). trained_size: 0 for off, or the side in
+    pixels that the model was trained at; tau then follows the number of tokens. feature_strength: 0 .. 1 of the
+    content's residual features until feature_end (plug-and-play).
+    """
+
+    query_start: float = 0.0
+    query_end: float = 1.0
+    layer_gamma: str = ""
+    adain_rate: float = 0.0
+    adain_start: float = 0.0
+    adain_end: float = 0.8
+    trained_size: int = 0
+    feature_strength: float = 0.0
+    feature_end: float = 0.8
+
+
+def parse_layer_gamma(text: str, available: Mapping[LayerKey, SelfAttention]) -> dict[LayerKey, float]:
+    """ "output.6-8: 1, output.9-11: 0.5" as a factor for each layer; layers not named keep 1.
+
+    Source: Kulkarni 2026 (arXiv 2605.26538): gamma falling from shallow to deep layers.
+    Raises: ValueError that quotes the part that is wrong.
+    """
+    factors: dict[LayerKey, float] = {}
+    for part in (part for part in re.split(r"[,;\n]+", text) if part.strip()):
+        name, colon, number = part.partition(":")
+        try:
+            factor = float(number)
+        except ValueError:
+            factor = math.nan
+        if not colon or not 0 <= factor <= 1:
+            raise ValueError(
+                f'layer_gamma: "{part.strip()}" is not understood; write blocks and a factor from 0 to 1, such as '
+                "output.6-8: 1, output.9-11: 0.5"
+            )
+        factors.update(dict.fromkeys(select_layers(name, available), factor))
+    return factors
+
+
+def token_scale(tokens: int, trained_tokens: float) -> float:
+    """Factor on the logits for another number of tokens than the model was trained at: sqrt(log N / log T).
+
+    Keeps the entropy of the attention where the model learnt it. Source: Jin et al. 2023, Training-free Diffusion Model
+    Adaptation for Variable-Sized Text-to-Image Synthesis (NeurIPS), equation for the scaling factor.
+    """
+    return math.sqrt(math.log(max(tokens, 2)) / math.log(max(trained_tokens, 2)))
+
+
+def step_adain(denoised: torch.Tensor, parts, rate: float) -> torch.Tensor:
+    """The predicted clean latent moved towards the styles' statistics.
+
+    Args:
+        denoised: (B, C, H, W), the model's D at this step. parts: the styles (StyleKV), with weight and mask each.
+        rate: 0 leaves D alone, 1 is the full AdaIN.
+    Source: per-step latent AdaIN of STRDP and StyleGuide, on D so that it fits any sampler.
+    """
+    height, width = denoised.shape[-2:]
+    weights, masks = [part.weight for part in parts], [part.mask for part in parts]
+    shares, rest = branch_weights(weights, masks, (height, width), len(denoised), denoised.device, denoised.dtype)
+    result = denoised * rest.transpose(1, 2).unflatten(2, (height, width))
+    for part, share in zip(parts, shares, strict=True):
+        style = part.bank.clean.to(denoised.device, denoised.dtype)
+        result = result + adain(denoised, style) * share.transpose(1, 2).unflatten(2, (height, width))
+    return torch.lerp(denoised, result, rate)
