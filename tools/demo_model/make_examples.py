@@ -17,7 +17,7 @@ TABLES = {
         "style_porcelain": ("porcelain", 5, (512, 512)),
         "style_ink_wash": ("ink_wash", 12, (512, 512)),
         "style_impression": ("impression", 11, (512, 512)),
-        "style_durian": ("durian", 3, (512, 512)),
+        "style_durian": ("durian", 2, (512, 512)),
         "style_mural": ("mural", 6, (512, 512)),
         "style_woodblock": ("woodblock", 6, (640, 448)),
     },

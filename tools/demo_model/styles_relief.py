@@ -46,7 +46,7 @@ def durian(rng, height, width):
     deep, low, middle, high, tip = jitter(rng, HUSKS[rng.integers(len(HUSKS))], 0.04)
     y, x = grid(height, width)
     spacing = rng.uniform(18, 40) * u
-    points = lattice_points(rng, height, width, spacing, rng.uniform(0.1, 0.24))
+    points = lattice_points(rng, height, width, spacing, rng.uniform(0.14, 0.28))
     bend = spacing * 0.18
     wy = y + bend * smooth_noise(rng, height, width, spacing * 3)
     wx = x + bend * smooth_noise(rng, height, width, spacing * 3)
@@ -63,14 +63,16 @@ def durian(rng, height, width):
     light = blur(light, 0.5)
     rise = np.clip(border / (border + 0.8 * distance[..., 0] + 1e-3), 0, 1)
     ribs = np.sin(np.arctan2(radial[..., 0], radial[..., 1]) * 9 + 6 * hash_values(index[..., 0]))
-    picture = ramp(np.clip(0.85 * rise + 0.22 * light + 0.16, 0, 1), [deep, low, middle, high])
-    picture = mix(picture, tip, smoothstep(0.7, 0.95, rise) * 0.8)
+    picture = ramp(np.clip(0.95 * rise**1.2 + 0.2 * light + 0.17, 0, 1), [deep, low, middle, high])
+    picture = mix(picture, tip, smoothstep(0.66, 0.95, rise) * 0.85)
     picture = mix(picture, high * 1.1, below(np.abs(rise - 0.78), 0.06, 0.08) * np.clip(light, 0, 1) * 0.5)
     tone = 0.85 + 0.3 * hash_values(index[..., 0] + 11)
     shadow = 0.45 + 0.55 * smoothstep(0, spacing * 0.2, border)
     dome = 1 + 0.14 * smooth_noise(rng, height, width, 130 * u)
-    texture = 1 + 0.05 * ribs * (1 - rise) + 0.05 * cloud_noise(rng, height, width, 5 * u, 2)
-    return finish(shade(picture, (0.84 + 0.5 * light) * tone * shadow * dome * texture))
+    texture = (
+        1 + 0.13 * ribs * (1 - rise) * smoothstep(0.05, 0.4, rise) + 0.05 * cloud_noise(rng, height, width, 5 * u, 2)
+    )
+    return finish(shade(picture, (0.9 + 0.4 * light) * tone * shadow * dome * texture))
 
 
 def _stitches(v, w, angle, pitch, length, seed):
