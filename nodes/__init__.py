@@ -9,9 +9,13 @@ from .fidelity import CellStyleFidelity
 from .injected_sampler import InjectedSampler
 from .latent_adain import LatentAdaIN
 from .load_micrograph import CellStyleLoadMicrograph
+from .load_style import CellStyleLoad
 from .restore_size import CellStyleRestoreSize
+from .save_style import CellStyleSave
 from .style_kv_capture import StyleKVCapture
 from .style_settings import CellStyleSettings
+from .sweep import CellStyleSweep
+from .transfer import CellStyleTransfer
 
 NODES = [
     DDIMInvert,
@@ -24,6 +28,10 @@ NODES = [
     CellStyleLoadMicrograph,
     CellStyleRestoreSize,
     CellStyleSettings,
+    CellStyleSave,
+    CellStyleLoad,
+    CellStyleSweep,
+    CellStyleTransfer,
 ]
 
 

@@ -1,0 +1,209 @@
+"""CellStyleLoad: a style file back on the wire."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from types import SimpleNamespace
+
+import comfy.model_management
+import comfy.samplers
+import comfy.utils
+import latent_preview
+import torch
+from comfy_api.latest import io, ui
+
+from ..attention_patch.capture import CAPTURE, LevelRecorder, capture_patch
+from ..attention_patch.feature_bank import FeatureBank, ModelFamily, StyleKV
+from ..attention_patch.unet_layers import LayerKey
+from ..diffusion.levels import inversion_levels
+from ..style_file.names import path_to_read
+from ..style_file.record import Record
+from ..style_file.style import Style, read_style
+from .checks import check_family, check_model, family_of
+from .style_folder import style_folders, style_names
+from .wire_types import CATEGORY, STYLE_KV
+
+# values that SDXL's and its refiner's pooled output gets appended: sizes and crops, 256 each
+_SIZE_EMBEDDING = {"SDXL": 6 * 256, "SDXLRefiner": 5 * 256}
+
+
+class CellStyleLoad(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="CellStyleLoad",
+            display_name="Load Style",
+            category=CATEGORY,
+            description="A style saved with Save Style, instead of a style image and Style K/V Capture.",
+            search_aliases=["load style", "import style", "style file", "style library", "style preset"],
+            inputs=[
+                io.Combo.Input(
+                    "file",
+                    options=style_names(),
+                    tooltip="A style in models/cellstyle. Press R in the editor to see files that are new.",
+                ),
+                io.Model.Input(
+                    "model",
+                    optional=True,
+                    tooltip=(
+                        "The model to use the style with. Compact files need it: it computes their features, one "
+                        "network call a step. For full files it only checks that the style fits."
+                    ),
+                ),
+            ],
+            outputs=[
+                STYLE_KV.Output(display_name="style_kv", tooltip="The style; to Injected Sampler."),
+                io.Latent.Output(display_name="inverted", tooltip="The style's noise; to Latent AdaIN."),
+                io.Image.Output(display_name="thumbnail", tooltip="The small picture in the file."),
+                io.String.Output(
+                    display_name="info", tooltip="Title, author, licence, model, steps, layers and size, as text."
+                ),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, file):
+        if not isinstance(file, str):  # comes from another node
+            return True
+        try:
+            path_to_read(style_folders(), file)
+        except ValueError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, file, **kwargs):
+        try:
+            facts = os.stat(path_to_read(style_folders(), file))
+        except (OSError, ValueError):
+            return "missing"
+        return f"{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}"
+
+    @classmethod
+    def execute(cls, file, model=None):
+        path = path_to_read(style_folders(), file)
+        style = read_style(path, accept=functools.partial(_accept, file, model))
+        bank = bank_of(style)
+        if not bank.features:
+            recompute_features(model, bank)
+        size = os.path.getsize(path)
+        logging.info(f"CellStyleLoad: {file}, {size / 1e6:.1f} MB, {bank.nbytes() / 1e6:.0f} MB of features")
+        picture = torch.from_numpy(style.picture)[None]
+        info = describe(file, style.record, size)
+        return io.NodeOutput(StyleKV(bank), {"samples": style.inverted}, picture, info, ui=ui.PreviewImage(picture))
+
+
+def bank_of(style: Style) -> FeatureBank:
+    """What a file holds, as the other nodes know it; without features where the file has none."""
+    record = style.record
+    bank = FeatureBank(
+        family_from(record),
+        torch.tensor(record.sigmas, dtype=torch.float32),
+        tuple(LayerKey(*layer) for layer in record.layers),
+        style.clean,
+    )
+    bank.inputs, bank.conditioning = style.inputs, style.conditioning
+    bank.features = {i: {LayerKey(*layer): n for layer, n in found.items()} for i, found in style.features.items()}
+    bank.grids = {LayerKey(*layer): grid for layer, grid in record.grids.items()}
+    return bank
+
+
+def family_from(record: Record) -> ModelFamily:
+    return ModelFamily(record.model, tuple((LayerKey(*layer), width) for layer, width in record.widths.items()))
+
+
+def recompute_features(model, bank: FeatureBank) -> None:
+    """Fills a bank's features: the model's own pass over the latents it saw at the capture, one call a level.
+
+    Raises: ValueError: another node replaced a block of the model, so that a layer could not be read.
+    """
+    patched = model.clone()
+    patched.set_model_attn1_patch(capture_patch)
+    levels = inversion_levels(bank.sigmas, float(model.get_model_object("model_sampling").sigmas[0]))
+    count = len(levels) - 1
+    guider = comfy.samplers.CFGGuider(patched)
+    guider.inner_set_conds({"positive": bank.conditioning})
+    blank = torch.zeros_like(bank.clean)
+    guider.sample(
+        blank,
+        blank,
+        comfy.samplers.KSAMPLER(functools.partial(_visit_levels, bank=bank)),
+        levels,
+        callback=latent_preview.prepare_callback(patched, count),
+        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+        seed=0,
+    )
+    if any(layer not in bank.features.get(level, {}) for level in range(count) for layer in bank.layers):
+        raise ValueError(
+            "the style's features could not be computed: another node replaced a block of the model. Connect the "
+            "model as it comes from the loader."
+        )
+
+
+def _visit_levels(model, x, sigmas, extra_args=None, callback=None, disable=None, *, bank):
+    """A sampler function that goes nowhere: shows the network what it saw at each level, from the least noisy up."""
+    model_options = extra_args["model_options"]
+    for i, level in enumerate(reversed(range(len(bank.levels)))):
+        seen = bank.inputs[level].to(x.device)
+        recorder = LevelRecorder(bank, level, torch.device("cpu"))
+        options = {**model_options.get("transformer_options", {}), CAPTURE: recorder}
+        args = {**extra_args, "model_options": {**model_options, "transformer_options": options}}
+        denoised = model(seen, bank.levels[level] * seen.new_ones([len(seen)]), **args)
+        if callback is not None:
+            callback({"x": seen, "i": i, "sigma": sigmas[i + 1], "sigma_hat": sigmas[i + 1], "denoised": denoised})
+    return x
+
+
+def _accept(file: str, model, record: Record, size: int) -> None:
+    """What can be refused before the file's tensors take memory."""
+    if model is not None:
+        family = family_of(model, check_model(model))
+        check_family(f"the style {file}", SimpleNamespace(family=family_from(record)), family)
+        _check_shapes(file, model.model, record)
+    elif not record.features:
+        raise ValueError(
+            f"{file} is a compact style file, whose features the model computes again: connect model. (Save Style with "
+            "format full makes files that need none.)"
+        )
+    free = comfy.model_management.get_free_memory(torch.device("cpu"))
+    if size > free:
+        raise ValueError(
+            f"{file} needs {size / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free. Close other programs, or "
+            "save the style as compact."
+        )
+
+
+def _check_shapes(file: str, model, record: Record) -> None:
+    """Raises ValueError where the latents or the conditioning are not what the model takes."""
+    channels, context = model.latent_format.latent_channels, model.model_config.unet_config.get("context_dim")
+    pooled = model.adm_channels - _SIZE_EMBEDDING[record.model] if record.model in _SIZE_EMBEDDING else None
+    fits = record.shape[1] == channels and all(
+        cond.cross_attn[2] == (context or cond.cross_attn[2])
+        and (pooled is None or (cond.pooled_output is not None and cond.pooled_output[1] == pooled))
+        and {cond.cross_attn[0], *(cond.pooled_output or ())[:1]} <= {1, record.shape[0]}
+        for cond in record.conditioning
+    )
+    if not fits:
+        raise ValueError(
+            f"{file} holds latents or a conditioning of another size than this model takes. Connect the kind of model "
+            "that the style was captured with, or get the file again."
+        )
+
+
+def describe(file: str, record: Record, size: int) -> str:
+    """What a person wants to know about a style file, a line each."""
+    batch, _, height, width = record.shape
+    layers = ", ".join(dict.fromkeys(f"{block}.{number}" for block, number, _ in record.layers))
+    lines = [
+        *(f"{name}: {text}" for name, text in record.texts.items() if text),
+        f"file: {file}, {'full' if record.features else 'compact'}, {size / 1e6:.1f} MB, "
+        f"{(record.features or record.inputs).replace('F', 'fp')}",
+        f"model: {record.model}",
+        f"steps: {record.levels}, sigma {record.sigmas[0]:.3g} to {record.sigmas[-1]:.3g}",
+        f"layers: {layers}",
+        f"latent: {width} x {height}" + (f", {batch} images" if batch > 1 else ""),
+        f"made with: CellStyle {record.pack_version}",
+    ]
+    return "\n".join(lines)

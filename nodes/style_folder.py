@@ -1,0 +1,27 @@
+"""The folder of style files, as ComfyUI knows it: models/cellstyle, and what extra_model_paths.yaml adds."""
+
+from __future__ import annotations
+
+import os
+
+import folder_paths
+
+from ..style_file.names import EXTENSION
+
+FOLDER = "cellstyle"
+
+
+def style_folders() -> list[str]:
+    """Folders that hold styles; the first is the one to write to. Registered with ComfyUI on first use.
+
+    A folder that extra_model_paths.yaml gives comes before models/cellstyle.
+    """
+    folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
+    return folder_paths.get_folder_paths(FOLDER)
+
+
+def style_names() -> list[str]:
+    """All style files, with their subfolders."""
+    style_folders()
+    names = folder_paths.get_filename_list(FOLDER)
+    return sorted(name.replace("\\", "/") for name in names if name.lower().endswith(EXTENSION))

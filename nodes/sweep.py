@@ -1,0 +1,166 @@
+"""CellStyleSweep: the rheostat at a glance, gamma by tau."""
+
+from __future__ import annotations
+
+import comfy.model_management
+import latent_preview
+import torch
+from comfy_api.latest import io, ui
+
+from ..contact_sheet.sheet import draw_sheet
+from ..contact_sheet.values import parse_values
+from .apply_injection import injection_inputs, settings_input, with_style_injection
+from .run_sampling import sample_injected
+from .wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
+
+MOST_CELLS = 64
+
+
+class CellStyleSweep(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="CellStyleSweep",
+            display_name="Cell Style Sweep",
+            category=CATEGORY,
+            description=(
+                "Samples every pair of the listed gamma and tau values and puts the pictures on one labelled contact "
+                "sheet. The inversions are shared, so a cell costs one sampling."
+            ),
+            search_aliases=["contact sheet", "grid", "xy plot", "parameter sweep", "compare gamma tau", "rheostat"],
+            inputs=[
+                io.Model.Input("model", tooltip="The model that made style_kv and content_query."),
+                io.Conditioning.Input("conditioning", tooltip="The paper uses an empty prompt."),
+                io.Latent.Input("latent", tooltip="The inverted content, through Latent AdaIN or directly."),
+                io.Vae.Input("vae", tooltip="Decodes the cells to pictures."),
+                STYLE_KV.Input("style_kv", tooltip="From Style K/V Capture, Blend or Load."),
+                CONTENT_QUERY.Input(
+                    "content_query", optional=True, tooltip="From DDIM Invert. Needed while a gamma is above 0."
+                ),
+                io.String.Input(
+                    "gammas",
+                    default="0.3, 0.5, 0.75",
+                    tooltip=(
+                        "The columns: query preservation from 0 to 1, separated by commas. Higher keeps more of the "
+                        "content's structure. More values: more cells, more time."
+                    ),
+                ),
+                io.String.Input(
+                    "taus",
+                    default="1.0, 1.5",
+                    tooltip=(
+                        "The rows: attention temperatures from 0.1 to 10, separated by commas. Higher is sharper. At "
+                        f"most {MOST_CELLS} cells in all."
+                    ),
+                ),
+                *_other_dials(),
+                io.Sigmas.Input(
+                    "sigmas",
+                    optional=True,
+                    tooltip="Noise levels to sample with. Leave empty to take those of the inversion.",
+                ),
+                io.Conditioning.Input(
+                    "negative", optional=True, tooltip="What to steer away from. Only used with cfg above 1."
+                ),
+                io.Float.Input(
+                    "cfg",
+                    default=1.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    round=0.01,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "Guidance: higher follows the prompt more and the content less. 1, as in the paper, is off; "
+                        "needs negative, and doubles the time."
+                    ),
+                ),
+                io.Int.Input(
+                    "picture_size",
+                    default=512,
+                    min=64,
+                    max=4096,
+                    step=8,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "Longest side of a picture on the sheet, in pixels. Higher: a larger sheet. Pictures are never "
+                        "enlarged, and the images output keeps them as they are."
+                    ),
+                ),
+                settings_input(),
+            ],
+            outputs=[
+                io.Image.Output(display_name="sheet", tooltip="The contact sheet; one for each latent of a batch."),
+                io.Image.Output(
+                    display_name="images",
+                    tooltip="Every cell in full size, row by row; for a batch, one latent's cells after the other's.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, latent, vae, style_kv, gammas, taus, picture_size=512, content_query=None, **rest):
+        gammas = parse_values(gammas, "gammas", 0.0, 1.0, "0.3, 0.5, 0.75")
+        taus = parse_values(taus, "taus", 0.1, 10.0, "1.0, 1.5")
+        count = len(gammas) * len(taus)
+        if count > MOST_CELLS:
+            raise ValueError(
+                f"{len(gammas)} gammas and {len(taus)} taus make {count} cells; at most {MOST_CELLS}. List fewer."
+            )
+        dials = {name: rest[name] for name in rest if name not in ("conditioning", "sigmas", "negative", "cfg")}
+        # what the last cell would refuse is refused before the first one takes its time
+        with_style_injection(model, style_kv, content_query, gamma=max(gammas), tau=taus[0], **dials)
+
+        cells = [(gamma, tau) for tau in taus for gamma in gammas]
+        samples = []
+        progress = _Progress(model, len(cells))
+        for gamma, tau in cells:
+            samples.append(
+                sample_injected(
+                    "CellStyleSweep",
+                    model=model,
+                    latent=latent,
+                    style_kv=style_kv,
+                    content_query=content_query,
+                    gamma=gamma,
+                    tau=tau,
+                    callback=progress.of_cell(len(samples)),
+                    **rest,
+                )
+            )
+        # decoded after all are sampled, so that model and VAE change places once
+        pictures = []
+        for cell in samples:
+            comfy.model_management.throw_exception_if_processing_interrupted()
+            pictures.append(vae.decode(cell).float().cpu())
+
+        rows, columns = [f"tau {tau:g}" for tau in taus], [f"gamma {gamma:g}" for gamma in gammas]
+        sheets = [
+            torch.from_numpy(draw_sheet([cell[i].numpy() for cell in pictures], rows, columns, picture_size))
+            for i in range(len(pictures[0]))
+        ]
+        sheet = torch.stack(sheets)
+        images = torch.stack(pictures, dim=1).flatten(0, 1)
+        return io.NodeOutput(sheet, images, ui=ui.PreviewImage(sheet))
+
+
+class _Progress:
+    """One progress bar and preview over all cells."""
+
+    def __init__(self, model, cells: int):
+        self.model, self.cells, self.report = model, cells, None
+
+    def of_cell(self, index: int):
+        def callback(step, denoised, x, steps):
+            if self.report is None:
+                self.report = latent_preview.prepare_callback(self.model, self.cells * steps)
+            self.report(index * steps + step, denoised, x, self.cells * steps)
+
+        return callback
+
+
+def _other_dials() -> list:
+    """The sampler's dials but the two that are swept."""
+    return [dial for dial in injection_inputs() if dial.id not in ("gamma", "tau")]

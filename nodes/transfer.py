@@ -1,0 +1,83 @@
+"""CellStyleTransfer: the whole graph in one node."""
+
+from __future__ import annotations
+
+from comfy_api.latest import io
+from comfy_execution.graph_utils import GraphBuilder
+
+from .ddim_invert import DDIMInvert
+from .injected_sampler import InjectedSampler
+from .latent_adain import LatentAdaIN
+from .style_kv_capture import StyleKVCapture
+from .wire_types import CATEGORY
+
+
+class CellStyleTransfer(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        shown = {i.id: i for node in (DDIMInvert, InjectedSampler) for i in node.define_schema().inputs}
+        return io.Schema(
+            node_id="CellStyleTransfer",
+            display_name="Cell Style Transfer",
+            category=CATEGORY,
+            description=(
+                "Content image and style image in, stylised image out: DDIM Invert, Style K/V Capture, Latent AdaIN "
+                "and Injected Sampler in one node. Turning gamma or tau samples again without inverting again."
+            ),
+            search_aliases=["style transfer", "StyleID", "stylize image", "cell style", "all in one", "one node"],
+            enable_expand=True,
+            inputs=[
+                # raw links: the inner nodes keep their results as long as what they are linked to stays the same
+                io.Model.Input("model", raw_link=True, tooltip="SD 1.x, SD 2.x or SDXL."),
+                io.Conditioning.Input(
+                    "conditioning",
+                    raw_link=True,
+                    tooltip="What the model is told it sees; the paper uses an empty prompt.",
+                ),
+                io.Vae.Input("vae", raw_link=True, tooltip="The VAE of the model."),
+                io.Image.Input("content", raw_link=True, tooltip="The micrograph whose structure is kept."),
+                io.Image.Input(
+                    "style",
+                    raw_link=True,
+                    tooltip="The picture whose texture and colours are taken; any size. One, or one a content image.",
+                ),
+                shown["gamma"],
+                shown["tau"],
+                shown["steps"],
+                shown["refinement"],
+            ],
+            outputs=[io.Image.Output(display_name="image", tooltip="The content in the style's texture and colours.")],
+        )
+
+    @classmethod
+    def execute(cls, model, conditioning, vae, content, style, gamma, tau, steps, refinement):
+        graph = GraphBuilder()
+        shared = {"model": model, "conditioning": conditioning}
+
+        def add(name: str, node, **inputs):
+            return graph.node(node.define_schema().node_id, name, **{**_defaults(node), **inputs})
+
+        pass_inputs = {**shared, "steps": steps, "refinement": refinement}
+        encode_content = graph.node("VAEEncode", "content", pixels=content, vae=vae)
+        encode_style = graph.node("VAEEncode", "style", pixels=style, vae=vae)
+        invert = add("invert", DDIMInvert, latent=encode_content.out(0), **pass_inputs)
+        capture = add("capture", StyleKVCapture, latent=encode_style.out(0), **pass_inputs)
+        adain = add("adain", LatentAdaIN, content=invert.out(0), style=capture.out(1))
+        sampled = add(
+            "sample",
+            InjectedSampler,
+            **shared,
+            latent=adain.out(0),
+            style_kv=capture.out(0),
+            content_query=invert.out(1),
+            gamma=gamma,
+            tau=tau,
+        )
+        decoded = graph.node("VAEDecode", "decode", samples=sampled.out(0), vae=vae)
+        return io.NodeOutput(decoded.out(0), expand=graph.finalize())
+
+
+def _defaults(node) -> dict:
+    """What a node's widgets show when it is new; an inner graph has no other way to leave an input alone."""
+    inputs = node.define_schema().inputs
+    return {i.id: i.default for i in inputs if getattr(i, "default", None) is not None}
