@@ -190,13 +190,6 @@ def blur(picture, sigma):
     return ndimage.gaussian_filter(picture, (sigma, sigma, 0) if picture.ndim == 3 else sigma, mode="nearest")
 
 
-def sample(picture, y, x):
-    """A picture or field read at moved coordinates (linear between pixels, mirrored outside)."""
-    if picture.ndim == 2:
-        return ndimage.map_coordinates(picture, [y, x], order=1, mode="mirror")
-    return np.stack([ndimage.map_coordinates(picture[..., k], [y, x], order=1, mode="mirror") for k in range(3)], -1)
-
-
 def halve(picture):
     """A picture of twice the size averaged down by two."""
     h, w = picture.shape[0] // 2, picture.shape[1] // 2
