@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from browser_page import FrontEnd, front_end
 from demo_graph import DEMO_LOADER, RANDOM_LOADER
-from workflow_files import NAMES, has_demo_model, nodes_of, put_pictures, read_api, read_ui
+from workflow_files import NAMES, has_demo_model, nodes_of, overlapping, put_pictures, read_api, read_ui
 
 CHECKPOINTS = sorted(
     {
@@ -129,6 +129,7 @@ def test_run_shows_progress_and_the_result_and_gamma_recomputes_the_sampler_alon
         shown = page.page.evaluate("(id) => app.graph.getNodeById(id).imgs?.map((img) => img.naturalWidth)", int(node))
         assert shown == [128]
     shot(page, "result")
+    assert [pair for pair in overlapping(page.graph()) if "Demo model (no download)" not in pair] == []
     assert page.troubles() == []
     assert page.errors == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import re
 import sys
 
@@ -11,11 +10,15 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from PIL import Image
+from sd15_checkpoint import write_sd15_checkpoint
 from workflow_files import (
     KINDS,
     NAMES,
+    box_of,
+    frame_of,
     has_demo_model,
     nodes_of,
+    overlapping,
     put_pictures,
     read_api,
     read_ui,
@@ -25,8 +28,6 @@ from workflow_files import (
 
 sys.path.append(str(ROOT / "tools" / "workflows"))
 import make_workflows
-
-TITLE = 30  # height of a node's title bar, above its position
 
 
 def test_every_file_is_what_its_description_makes():
@@ -43,22 +44,12 @@ def test_every_workflow_has_both_files_and_nothing_is_left_over():
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_overlaps_and_every_node_lies_in_its_frame(name):
     workflow = read_ui(name)
-    boxes = {}
+    assert overlapping(workflow) == []
+    frames = [frame_of(group) for group in workflow["groups"]]
     for node in workflow["nodes"]:
-        (x, y), (width, height) = node["pos"], node["size"]
-        boxes[f"{node['id']} {node['type']}"] = (x, y - TITLE, x + width, y + height)
-    for (a, first), (b, second) in itertools.combinations(boxes.items(), 2):
-        apart = first[2] <= second[0] or second[2] <= first[0] or first[3] <= second[1] or second[3] <= first[1]
-        assert apart, f"{a} and {b} overlap"
-    frames = []
-    for group in workflow["groups"]:
-        x, y, width, height = group["bounding"]
-        frames.append((x, y, x + width, y + height))
-    for (a, first), (b, second) in itertools.combinations(enumerate(frames), 2):
-        assert first[2] <= second[0] or second[2] <= first[0] or first[3] <= second[1] or second[3] <= first[1], (a, b)
-    for node, box in boxes.items():
-        inside = [f for f in frames if f[0] < box[0] and f[1] < box[1] and box[2] < f[2] and box[3] < f[3]]
-        assert len(inside) == 1 or "Note" in node, f"{node} lies in {len(inside)} frames"
+        left, top, right, bottom = box_of(node)
+        inside = [f for f in frames if f[0] < left and f[1] < top and right < f[2] and bottom < f[3]]
+        assert len(inside) == (node["type"] != "MarkdownNote"), f"{node['title']} lies in {len(inside)} frames"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -124,3 +115,18 @@ def test_the_demo_runs_as_it_is_shipped_on_its_own_model(server):
     graph = read_api("cell_style_demo")
     put_pictures(server.input_dir, graph)
     assert run_and_open(server, graph).std() > 5
+
+
+def test_sd15_runs_as_it_is_shipped_on_a_checkpoint_of_full_shape(server):
+    graph = shortened(read_api("sd15_cell_style"), steps=2, width=64)
+    (loader,) = nodes_of(graph, "CheckpointLoaderSimple")
+    put_pictures(server.input_dir, graph, size=(64, 64))
+    checkpoint = server.models_dir / "checkpoints" / graph[loader]["inputs"]["ckpt_name"]
+    try:
+        assert write_sd15_checkpoint(checkpoint) > 2e9
+        picture = run_and_open(server, graph)
+    finally:
+        checkpoint.unlink(missing_ok=True)
+        server.client.free()
+    assert picture.shape == (64, 64, 3)
+    assert picture.std() > 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image
 
 UI_FILES = sorted((ROOT / "workflows").glob("*.json"))
 NAMES = [path.stem for path in UI_FILES]
+TITLE = 30  # height of a node's title bar, above its position
 KINDS = {"sdxl_cell_style": "sdxl"}
 LOADERS = {"CheckpointLoaderSimple": {0: 0, 2: 2}, "CLIPTextEncode": {0: 1}, DEMO_LOADER: {0: 0, 1: 1, 2: 2}}
 
@@ -35,6 +37,30 @@ def read_api(name: str) -> Graph:
 def nodes_of(graph: Graph, class_type: str) -> list[str]:
     """Ids of the nodes of a class."""
     return [node_id for node_id, node in graph.items() if node["class_type"] == class_type]
+
+
+def overlapping(workflow: dict[str, Any]) -> list[tuple[str, str]]:
+    """Pairs of nodes, and pairs of frames, that lie on one another, by title."""
+    nodes = [(node.get("title", node["type"]), box_of(node)) for node in workflow["nodes"]]
+    frames = [(group["title"], frame_of(group)) for group in workflow["groups"]]
+    return [
+        (a, b)
+        for boxes in (nodes, frames)
+        for (a, first), (b, second) in itertools.combinations(boxes, 2)
+        if first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
+    ]
+
+
+def box_of(node: dict[str, Any]) -> tuple[float, ...]:
+    """Left, top, right, bottom of a node with its title bar."""
+    (x, y), (width, height) = node["pos"], node["size"]
+    return x, y - TITLE, x + width, y + height
+
+
+def frame_of(group: dict[str, Any]) -> tuple[float, ...]:
+    """Left, top, right, bottom of a group."""
+    x, y, width, height = group["bounding"]
+    return x, y, x + width, y + height
 
 
 def has_demo_model(client: ComfyClient) -> bool:

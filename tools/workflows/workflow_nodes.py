@@ -17,6 +17,8 @@ GOLDEN = ROOT / "tests" / "golden" / "schema.json"
 WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 OPTIONAL_SHAPE = 7  # how the front end draws a socket that may stay empty
 SLOT, WIDGET, MARGIN, WIDTH = 20, 24, 14, 300
+PREVIEW = 240  # the live preview that a node shows below its widgets, and keeps
+PREVIEWING = {"DDIMInvert", "StyleKVCapture", "InjectedSampler"}
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,16 @@ class Input:
 
 @dataclass(frozen=True)
 class NodeType:
-    """A node class. size: canvas size in pixels without the title bar, computed from the slots when not given."""
+    """A node class.
+
+    size: canvas size in pixels without the title bar, computed from the slots when not given. preview: room for one.
+    """
 
     inputs: tuple[Input, ...] = ()
     outputs: tuple[tuple[str, str], ...] = ()
     pack: str = "comfy-core"
     size: tuple[int, int] | None = None
+    preview: bool = False
     colours: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -62,14 +68,15 @@ class NodeType:
         """Width and height on the canvas."""
         if self.size:
             return self.size
-        return WIDTH, max(len(self.sockets), len(self.outputs)) * SLOT + len(self.widgets) * WIDGET + MARGIN
+        slots = max(len(self.sockets), len(self.outputs)) * SLOT + len(self.widgets) * WIDGET
+        return WIDTH, slots + MARGIN + PREVIEW * self.preview
 
 
 UPLOAD = (("upload", "IMAGEUPLOAD", "image"),)
 IMAGE_OUT, LATENT_OUT = (("IMAGE", "IMAGE"),), (("LATENT", "LATENT"),)
 CORE = {
     "CellStyleLoadDemoModel": NodeType(
-        (), (("MODEL", "MODEL"), ("CONDITIONING", "CONDITIONING"), ("VAE", "VAE")), "cellstyle"
+        (), (("model", "MODEL"), ("conditioning", "CONDITIONING"), ("vae", "VAE")), "cellstyle"
     ),
     "CheckpointLoaderSimple": NodeType(
         (Input("ckpt_name", "COMBO"),), (("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")), size=(WIDTH, 98)
@@ -104,14 +111,15 @@ CORE = {
 
 @functools.cache
 def _own() -> dict[str, NodeType]:
-    return {name: _read(entry) for name, entry in json.loads(GOLDEN.read_text(encoding="utf-8")).items()}
+    return {name: _read(name, entry) for name, entry in json.loads(GOLDEN.read_text(encoding="utf-8")).items()}
 
 
-def _read(entry: dict[str, Any]) -> NodeType:
+def _read(name: str, entry: dict[str, Any]) -> NodeType:
     inputs = tuple(
         Input(each["name"], each["type"], _default(each), each["group"] == "optional") for each in entry["inputs"]
     )
-    return NodeType(inputs, tuple((each["name"], each["type"]) for each in entry["outputs"]), "cellstyle")
+    outputs = tuple((each["name"], each["type"]) for each in entry["outputs"])
+    return NodeType(inputs, outputs, "cellstyle", preview=name in PREVIEWING)
 
 
 def _default(entry: dict[str, Any]) -> Any:
