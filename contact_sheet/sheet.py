@@ -20,7 +20,7 @@ def draw_sheet(
         pictures: row by row, all of one size, (height, width, 1, 3 or 4) in 0..1; NaN shows as black.
         rows, columns: labels, "gamma 0.3"; len(rows) * len(columns) pictures.
         longest_side: pixels of a picture's longer side on the sheet; pictures are never enlarged.
-        footer: one line below, cut where the sheet ends.
+        footer: one line below; parts after a " · " are left out where the sheet is too narrow for them.
     Returns: (height, width, 3) float32 in 0..1.
     Raises: ValueError: more or fewer pictures than labels ask for.
     """
@@ -35,19 +35,22 @@ def draw_sheet(
     left = gap * 3 + max(_width(label, font) for label in rows)
     top = gap * 3 + unit
     # a label that is wider than its picture needs the room
-    step = (max(size[0], *(_width(label, font) for label in columns)) + gap, max(size[1], unit + gap) + gap)
+    cell = (max(size[0], *(_width(label, font) for label in columns)), max(size[1], unit + gap))
+    step = (cell[0] + gap, cell[1] + gap)
     bottom = gap + (round(unit * 0.7) + gap * 2 if footer else 0)
     sheet = Image.new("RGB", (left + step[0] * len(columns) + gap, top + step[1] * len(rows) + bottom), PAPER)
     pen = ImageDraw.Draw(sheet)
     for c, label in enumerate(columns):
-        pen.text((left + c * step[0] + size[0] // 2, top - gap - unit // 2), label, INK, font, anchor="mm")
+        pen.text((left + c * step[0] + cell[0] // 2, top - gap - unit // 2), label, INK, font, anchor="mm")
     for r, label in enumerate(rows):
-        pen.text((left - gap * 2, top + r * step[1] + size[1] // 2), label, INK, font, anchor="rm")
+        pen.text((left - gap * 2, top + r * step[1] + cell[1] // 2), label, INK, font, anchor="rm")
     for i, picture in enumerate(pictures):
         r, c = divmod(i, len(columns))
-        x, y = left + c * step[0], top + r * step[1]
+        x, y = left + c * step[0] + (cell[0] - size[0]) // 2, top + r * step[1] + (cell[1] - size[1]) // 2
         pen.rectangle((x - 1, y - 1, x + size[0], y + size[1]), outline=LINE)
         sheet.paste(_image(picture, size), (x, y))
+    while footer and left + _width(footer, small) + gap > sheet.width:
+        footer = footer.rpartition(" · ")[0]
     if footer:
         pen.text((left, sheet.height - gap), footer, FAINT, small, anchor="ls")
     return np.asarray(sheet, np.float32) / np.float32(255)

@@ -10,7 +10,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..attention_patch.feature_bank import FeatureBank, StyleKV
-from ..style_file.names import checked_name, path_to_write
+from ..style_file.names import checked_name, paths_to_write
 from ..style_file.record import NUMBERS, TEXTS, Cond, Record
 from ..style_file.style import Style, write_style
 from .checks import check_latent
@@ -116,14 +116,15 @@ class CellStyleSave(io.ComfyNode):
             if not torch.is_tensor(image) or image.ndim != 4 or image.numel() == 0:
                 raise ValueError("image is not a picture (batch, height, width, channels). Connect an IMAGE, or none.")
             style.picture = image[0].float().cpu().numpy()
+        folder = style_folders()[0]
         try:
-            path, name = path_to_write(style_folders()[0], name, overwrite)
-            size = write_style(path, style)
+            path = write_style(paths_to_write(folder, name), style, overwrite)
         except OSError as reason:
             raise ValueError(
-                f"the style {name!r} could not be written to {style_folders()[0]}: {reason.strerror}. Nothing was left "
-                "there; look at free space and rights of that folder."
+                f"the style {name!r} could not be written to {folder}: {reason.strerror}. Nothing was left there; look "
+                "at free space and rights of that folder."
             ) from reason
+        name, size = path.relative_to(folder).as_posix(), path.stat().st_size
         logging.info(f"CellStyleSave: {path}, {size / 1e6:.1f} MB")
         return io.NodeOutput(name, style_kv, ui=ui.PreviewText(f"{name}: {size / 1e6:.1f} MB"))
 

@@ -137,8 +137,9 @@ class CellStyleSweep(io.ComfyNode):
             pictures.append(vae.decode(cell).float().cpu())
 
         rows, columns = [f"tau {tau:g}" for tau in taus], [f"gamma {gamma:g}" for gamma in gammas]
+        footer = f"{progress.steps} steps · higher gamma keeps more structure · higher tau is sharper"
         sheets = [
-            torch.from_numpy(draw_sheet([cell[i].numpy() for cell in pictures], rows, columns, picture_size))
+            torch.from_numpy(draw_sheet([cell[i].numpy() for cell in pictures], rows, columns, picture_size, footer))
             for i in range(len(pictures[0]))
         ]
         sheet = torch.stack(sheets)
@@ -150,11 +151,12 @@ class _Progress:
     """One progress bar and preview over all cells."""
 
     def __init__(self, model, cells: int):
-        self.model, self.cells, self.report = model, cells, None
+        self.model, self.cells, self.steps, self.report = model, cells, 0, None
 
     def of_cell(self, index: int):
         def callback(step, denoised, x, steps):
             if self.report is None:
+                self.steps = steps
                 self.report = latent_preview.prepare_callback(self.model, self.cells * steps)
             self.report(index * steps + step, denoised, x, self.cells * steps)
 

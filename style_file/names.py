@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 EXTENSION = ".safetensors"
@@ -40,31 +42,26 @@ def checked_name(name: str) -> str:
     return "/".join(parts) + EXTENSION
 
 
-def path_to_write(folder: str | Path, name: str, overwrite: bool) -> tuple[Path, str]:
-    """Where a style is written, and its name there. Makes subfolders.
+def paths_to_write(folder: str | Path, name: str) -> Iterator[Path]:
+    """Where a style of that name may be written: the name itself, then with _2, _3, ... Makes subfolders.
 
     Args:
-        name: as for `checked_name`. overwrite: False adds _2, _3, ... to a name that is taken.
+        name: as for `checked_name`.
     Raises:
         ValueError: see `checked_name`; a subfolder that leads out of the folder by a link, or is a file.
     """
-    name = checked_name(name)
-    root = Path(folder)
+    root, name = Path(folder), checked_name(name)
     target = root / name
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
-        raise ValueError(f"{name!r}: a part of this path is a file, not a folder. Choose another name.") from None
+        raise ValueError(f"the name {name!r} needs a folder where there is a file. Choose another name.") from None
     real_root = os.path.realpath(root)
     if os.path.commonpath((os.path.realpath(target.parent), real_root)) != real_root:
-        raise ValueError(f"{name!r} leads out of the folder of style files by a link. Choose another subfolder.")
-    stem, number = target.stem, 2
-    while not overwrite and os.path.lexists(target):
-        target = target.with_name(f"{stem}_{number}{EXTENSION}")
-        number += 1
-    if target.is_dir():
-        raise ValueError(f"{name!r} is a folder. Choose another name.")
-    return target, target.relative_to(root).as_posix()
+        raise ValueError(f"the name {name!r} leads out of the folder of styles by a link. Choose another subfolder.")
+    yield target
+    for number in count(2):
+        yield target.with_name(f"{target.stem}_{number}{EXTENSION}")
 
 
 def path_to_read(folders: list[str], name: str) -> Path:

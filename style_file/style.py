@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,10 +36,12 @@ class Style:
     picture: np.ndarray | None = None
 
 
-def write_style(path: Path, style: Style) -> int:
+def write_style(paths: Iterable[Path], style: Style, overwrite: bool = False) -> Path:
     """Writes a style, whole or not at all. `style.record` says what of it and in which type.
 
-    Returns: bytes written.
+    Args:
+        paths: see `paths_to_write`; the first is taken, or without `overwrite` the first where nothing is.
+    Returns: the path.
     Raises: ValueError: a tensor that is missing, not finite, or too large for its type. OSError from the disk.
     """
     picture = style.picture if style.picture is not None else thumbnail.of_latent(style.clean[0].float().numpy())
@@ -57,7 +59,7 @@ def write_style(path: Path, style: Style) -> int:
             raise ValueError("the style holds NaN or infinite values. Capture it again, with the model in fp32.")
         return tensor
 
-    return write_file(path, specs, produce, to_metadata(record))
+    return write_file(paths, overwrite, specs, produce, to_metadata(record))
 
 
 def read_record(path: Path) -> tuple[Record, int]:

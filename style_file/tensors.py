@@ -7,7 +7,7 @@ import json
 import os
 import struct
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -81,19 +81,23 @@ def read_tensor(file: BinaryIO, name: str, entry: Entry) -> torch.Tensor:
 
 
 def write_file(
-    path: Path,
+    paths: Iterable[Path],
+    overwrite: bool,
     specs: Mapping[str, tuple[torch.dtype, tuple[int, ...]]],
     produce: Callable[[str], torch.Tensor],
     metadata: Mapping[str, str],
-) -> int:
-    """Writes a safetensors file whole or not at all: beside it, then synced, then renamed over it.
+) -> Path:
+    """Writes a safetensors file whole or not at all: beside its place, then synced, then moved there.
 
     Args:
+        paths: places in one folder; the first is taken, or without `overwrite` the first where nothing is.
         specs: dtype and shape of each tensor by name. produce: makes one tensor of that dtype and shape when its turn
             comes, so that only one is held.
-    Returns: bytes written.
+    Returns: the place.
     Raises: ValueError: a header that `read_header` would refuse; whatever `produce` raises; OSError from the disk.
     """
+    paths = iter(paths)
+    path = next(paths)
     order = sorted(specs, key=lambda name: -specs[name][0].itemsize)  # stable: keeps every tensor aligned
     header: dict = {"__metadata__": dict(metadata)}
     at = 0
@@ -119,10 +123,27 @@ def write_file(
                 file.write(memoryview(tensor.numpy()).cast("B"))
             file.flush()
             os.fsync(file.fileno())
-        os.replace(draft, path)
+        while not _move(draft, path, overwrite):
+            path = next(paths)
+        return path
     finally:
         draft.unlink(missing_ok=True)
-    return 8 + len(text) + at
+
+
+def _move(draft: Path, path: Path, overwrite: bool) -> bool:
+    """Gives a file its place in one step; False where the place is taken."""
+    if overwrite:
+        os.replace(draft, path)
+        return True
+    try:
+        os.link(draft, path)  # unlike a rename, never over a file that another save put there meanwhile
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        if os.path.lexists(path):
+            return False
+        os.replace(draft, path)
+    return True
 
 
 def parse_json(text: bytes) -> dict:

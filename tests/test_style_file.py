@@ -1,22 +1,41 @@
-"""Style files: what is saved comes back, and nothing that is no style gets in."""
+"""Style files: what is saved comes back, under a name that stays in the folder."""
 
 from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import os
+import threading
 
 import folder_paths
 import pytest
 import torch
+from cellstyle.attention_patch.feature_bank import StyleMix
 from cellstyle.nodes.load_style import CellStyleLoad
 from cellstyle.nodes.save_style import CellStyleSave
+from cellstyle.nodes.style_folder import style_folders, style_names
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
-from run_nodes import capture, latent
+from run_nodes import adain, capture, invert, latent, sample
+from safetensors import safe_open
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """ComfyUI's folder of styles, empty."""
-    monkeypatch.setitem(folder_paths.folder_names_and_paths, "cellstyle", ([str(tmp_path)], set()))
-    monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path.parent / "models"))
-    return tmp_path
+    monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
+    monkeypatch.setattr(folder_paths, "folder_names_and_paths", dict(folder_paths.folder_names_and_paths))
+    folder_paths.folder_names_and_paths.pop("cellstyle", None)
+    (tmp_path / "models" / "cellstyle").mkdir(parents=True)
+    return tmp_path / "models" / "cellstyle"
+
+
+@pytest.fixture(scope="module")
+def captured():
+    """model, conditioning, STYLE_KV and inverted LATENT of one style that is not square."""
+    with torch.inference_mode():
+        model, conditioning = tiny_model(), tiny_conditioning()
+        return model, conditioning, *capture(model, conditioning, latent(1, 4, 8, 12), steps=2, layers="output.9-11")
 
 
 def save(style_kv, inverted, name="style", form="compact", precision="fp32", overwrite=False, **more) -> str:
@@ -28,21 +47,302 @@ def load(file, model=None):
     return CellStyleLoad.execute(file, model).result
 
 
-def differences(bank, other) -> float:
+def difference(bank, other) -> float:
+    """The largest absolute difference of any feature."""
     assert bank.features.keys() == other.features.keys()
     return max(
-        float((n - other.features[level][layer]).abs().max())
+        float((n.float() - other.features[level][layer].float()).abs().max())
         for level, layers in bank.features.items()
         for layer, n in layers.items()
     )
 
 
+def scale(bank) -> float:
+    return max(float(n.abs().max()) for layers in bank.features.values() for n in layers.values())
+
+
 @pytest.mark.parametrize("kind", ["sd15", "sdxl", "sd2v"])
 def test_a_compact_file_gives_the_captured_features_again(folder, kind):
     model, conditioning = tiny_model(kind), tiny_conditioning(kind)
-    style_kv, inverted = capture(model, conditioning, latent(2, 4, 16, 24), refinement=1)
-    file = save(style_kv, inverted)
-    loaded, noise, picture, info = load(file, model)
-    print(info, picture.shape, differences(style_kv.bank, loaded.bank))
+    style_kv, inverted = capture(model, conditioning, latent(2, 4, 8, 12), steps=2, refinement=1)
+    loaded, noise, _, _ = load(save(style_kv, inverted), model)
     assert torch.equal(noise["samples"], inverted["samples"])
-    assert differences(style_kv.bank, loaded.bank) < 1e-5
+    assert torch.equal(loaded.bank.sigmas, style_kv.bank.sigmas)
+    assert torch.equal(loaded.bank.clean, style_kv.bank.clean)
+    assert loaded.bank.grids == style_kv.bank.grids
+    assert loaded.bank.layers == style_kv.bank.layers and loaded.bank.family == style_kv.bank.family
+    assert difference(style_kv.bank, loaded.bank) <= 1e-6 * scale(style_kv.bank)
+
+
+def test_a_full_file_gives_the_features_bit_for_bit_without_a_model(folder, captured):
+    _, _, style_kv, inverted = captured
+    loaded, noise, _, _ = load(save(style_kv, inverted, form="full"))
+    assert difference(style_kv.bank, loaded.bank) == 0
+    assert torch.equal(noise["samples"], inverted["samples"])
+
+
+def test_fp16_files_are_half_as_large_and_round_once(folder, captured):
+    _, _, style_kv, inverted = captured
+    wide, narrow = (save(style_kv, inverted, name=p, form="full", precision=p) for p in ("fp32", "fp16"))
+    loaded = load(narrow)[0].bank
+    for level, layers in style_kv.bank.features.items():
+        for layer, n in layers.items():
+            assert torch.equal(loaded.features[level][layer], n.half())
+    assert os.path.getsize(folder / narrow) < 0.65 * os.path.getsize(folder / wide)
+
+
+def test_a_compact_fp16_file_is_close(folder, captured):
+    model, _, style_kv, inverted = captured
+    loaded = load(save(style_kv, inverted, precision="fp16"), model)[0]
+    assert difference(style_kv.bank, loaded.bank) < 0.02 * scale(style_kv.bank)
+
+
+@pytest.mark.parametrize("form", ["compact", "full"])
+def test_the_graph_gives_the_same_picture_with_a_loaded_style(folder, captured, form):
+    model, conditioning, style_kv, style_noise = captured
+    inverted, query, _ = invert(model, conditioning, latent(2, 4, 12, 8, seed=3), steps=2, layers="output.9-11")
+    loaded, noise, _, _ = load(save(style_kv, style_noise, form=form), model)
+    expected = sample(model, conditioning, adain(inverted, style_noise), style_kv, query)
+    assert torch.allclose(sample(model, conditioning, adain(inverted, noise), loaded, query), expected, atol=1e-6)
+
+
+def test_a_loaded_style_can_be_saved_again(folder, captured):
+    model, _, style_kv, inverted = captured
+    for form in ("compact", "full"):
+        loaded, noise, _, _ = load(save(style_kv, inverted, form=form), model)
+        again = save(loaded, noise, name="again", form="compact", overwrite=True)
+        assert difference(style_kv.bank, load(again, model)[0].bank) <= 1e-6 * scale(style_kv.bank)
+
+
+def test_a_compact_file_needs_the_model_and_says_so(folder, captured):
+    _, _, style_kv, inverted = captured
+    with pytest.raises(ValueError, match=r"style\.safetensors is a compact style file.*connect model"):
+        load(save(style_kv, inverted))
+
+
+@pytest.mark.parametrize("form", ["compact", "full"])
+def test_a_file_for_another_kind_of_model_is_refused(folder, captured, form):
+    _, _, style_kv, inverted = captured
+    with pytest.raises(ValueError, match=r"another kind of model .*SDXL"):
+        load(save(style_kv, inverted, form=form), tiny_model("sdxl"))
+
+
+def test_texts_and_thumbnail_come_back(folder, captured):
+    _, _, style_kv, inverted = captured
+    texts = {"title": "Bambus im Nebel 竹", "author": "A. Person", "licence": "CC BY 4.0\nfrom the museum"}
+    image = torch.zeros(1, 40, 80, 3)
+    image[..., 0] = 1
+    _, _, picture, info = load(save(style_kv, inverted, form="full", image=image, **texts))
+    assert tuple(picture.shape) == (1, 40, 80, 3)
+    assert torch.allclose(picture.mean((0, 1, 2)), torch.tensor([1.0, 0.0, 0.0]), atol=0.02)
+    assert all(f"{name}: {text}" in info for name, text in texts.items())
+    assert "steps: 2" in info and "output.9, output.10, output.11" in info and "latent: 12 x 8" in info
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_any_image_makes_a_small_thumbnail_and_none_makes_one_of_the_latent(folder, captured, channels):
+    _, _, style_kv, inverted = captured
+    big = torch.full((2, 900, 300, channels), float("nan"))
+    assert tuple(load(save(style_kv, inverted, form="full", image=big))[2].shape) == (1, 256, 85, 3)
+    assert tuple(load(save(style_kv, inverted, form="full"))[2].shape) == (1, 64, 96, 3)
+
+
+def test_the_library_of_the_format_reads_the_file(folder, captured):
+    _, _, style_kv, inverted = captured
+    name = save(style_kv, inverted, form="full", precision="fp16", title="Ink")
+    with safe_open(folder / name, "pt") as file:
+        metadata = file.metadata()
+        assert metadata["format"] == "cellstyle.style" and metadata["format_version"] == "1"
+        assert metadata["title"] == "Ink" and metadata["pack_version"]
+        facts = json.loads(metadata["style"])
+        assert facts["shape"] == [1, 4, 8, 12] and len(facts["fingerprint"]) == 16
+        assert torch.equal(file.get_tensor("clean"), style_kv.bank.clean)
+        level, layer = 1, style_kv.bank.layers[0]
+        stored = file.get_tensor(f"features.{level}.output.{layer.number}.0")
+        assert torch.equal(stored, style_kv.bank.features[level][layer].half())
+
+
+def test_a_name_that_is_taken_gets_a_number_unless_it_may_be_overwritten(folder, captured):
+    _, _, style_kv, inverted = captured
+    names = [save(style_kv, inverted, name="ink/wash", overwrite=o) for o in (False, False, False, True)]
+    assert names == [f"ink/wash{n}.safetensors" for n in ("", "_2", "_3", "")]
+    assert style_names() == sorted(names[:3])
+
+
+def test_two_saves_at_once_keep_both(folder, captured):
+    _, _, style_kv, inverted = captured
+    threads = [threading.Thread(target=save, args=(style_kv, inverted)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(style_names()) == 8
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            "  ",
+            ".safetensors",
+            "/etc/passwd",
+            "..",
+            "../up",
+            "a/../../up",
+            "a/..",
+            "C:\\windows",
+            "c:ink",
+            "\\\\pc\\x",
+        ),
+        *(
+            "nul\0l",
+            "a\nb",
+            "a/",
+            "/a",
+            "a//b",
+            ".hidden",
+            "a/.b",
+            "con",
+            "a/LPT1.txt",
+            "what?",
+            'say"',
+            "a<b",
+            "pipe|",
+        ),
+        *("ink.", "a. /b", " /b", "x" * 201, "ä" * 60, "/".join("abcdefghi"), "\u202egnp", "\ud800"),
+    ],
+)
+def test_a_name_cannot_leave_the_folder_or_trouble_a_file_system(folder, captured, name):
+    _, _, style_kv, inverted = captured
+    before = sorted(folder.parent.parent.rglob("*"))
+    with pytest.raises(ValueError, match="name"):
+        save(style_kv, inverted, name=name)
+    assert sorted(folder.parent.parent.rglob("*")) == before
+
+
+def test_a_link_does_not_lead_a_save_out_of_the_folder(folder, captured, tmp_path):
+    _, _, style_kv, inverted = captured
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (folder / "link").symlink_to(outside)
+    with pytest.raises(ValueError, match="leads out"):
+        save(style_kv, inverted, name="link/style")
+    (folder / "style.safetensors").symlink_to(outside / "target")
+    save(style_kv, inverted, overwrite=True)
+    assert not list(outside.iterdir()) and not (folder / "style.safetensors").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "",
+        "../x.safetensors",
+        "/etc/passwd",
+        "a.safetensors/..",
+        "C:\\a.safetensors",
+        "a\0.safetensors",
+        "no.safetensors",
+    ],
+)
+def test_a_file_name_that_is_not_in_the_folder_is_refused_before_the_run(folder, file):
+    assert isinstance(CellStyleLoad.validate_inputs(file), str)
+    assert CellStyleLoad.fingerprint_inputs(file) == "missing"
+    with pytest.raises(ValueError, match=r"is not in|does not name"):
+        load(file)
+
+
+def test_a_file_that_was_overwritten_is_read_again(folder, captured):
+    _, _, style_kv, inverted = captured
+    file = save(style_kv, inverted)
+    first = CellStyleLoad.fingerprint_inputs(file)
+    assert CellStyleLoad.validate_inputs(file) is True
+    save(style_kv, inverted, overwrite=True)
+    assert CellStyleLoad.fingerprint_inputs(file) != first
+
+
+@pytest.mark.parametrize("moment", ["tensor", "rename"])
+def test_a_save_that_fails_leaves_the_old_file_and_no_other(folder, captured, monkeypatch, moment):
+    _, _, style_kv, inverted = captured
+    file = save(style_kv, inverted, form="full")
+    before = (folder / file).read_bytes()
+    if moment == "rename":
+        monkeypatch.setattr(os, "replace", lambda *a: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    else:
+        style_kv = broken(style_kv)
+    with pytest.raises(ValueError, match=r"No space left|NaN or infinite"):
+        save(style_kv, inverted, form="full", overwrite=True)
+    assert [path.name for path in folder.iterdir()] == [file]
+    assert (folder / file).read_bytes() == before
+
+
+def broken(style_kv):
+    """The same style with one feature NaN."""
+    bank = copy.copy(style_kv.bank)
+    bank.features = {level: dict(layers) for level, layers in bank.features.items()}
+    bank.features[1][bank.layers[0]] = bank.features[1][bank.layers[0]] * float("nan")
+    return dataclasses.replace(style_kv, bank=bank)
+
+
+def test_values_too_large_for_fp16_are_named(folder, captured):
+    _, _, style_kv, inverted = captured
+    bank = copy.copy(style_kv.bank)
+    bank.inputs = {level: x * 1e6 for level, x in bank.inputs.items()}
+    large = dataclasses.replace(style_kv, bank=bank)
+    with pytest.raises(ValueError, match="Set precision to fp32"):
+        save(large, inverted, precision="fp16")
+    save(large, inverted)
+
+
+def test_a_blend_is_told_to_be_saved_style_by_style(folder, captured):
+    _, _, style_kv, inverted = captured
+    for blend in (StyleMix((style_kv, style_kv)), dataclasses.replace(style_kv, weight=0.5)):
+        with pytest.raises(ValueError, match="Save each style before Cell Style Blend"):
+            save(blend, inverted)
+
+
+def test_noise_of_another_style_is_refused(folder, captured):
+    _, _, style_kv, _ = captured
+    with pytest.raises(ValueError, match="both outputs of the same"):
+        save(style_kv, latent(1, 4, 8, 8))
+
+
+def test_a_conditioning_with_more_than_a_text_can_only_be_saved_in_full(folder, captured):
+    model, conditioning, _, _ = captured
+    area = [[conditioning[0][0], {"area": (4, 4, 0, 0), "strength": 1.0}]]
+    style_kv, inverted = capture(model, area, latent(1, 4, 8, 8), steps=1, layers="output.11")
+    with pytest.raises(ValueError, match="'area'"):
+        save(style_kv, inverted)
+    loaded, noise, _, _ = load(save(style_kv, inverted, form="full"))
+    assert difference(style_kv.bank, loaded.bank) == 0
+    with pytest.raises(ValueError, match="without the trajectory"):
+        save(loaded, noise)
+
+
+def test_numbers_of_an_sdxl_conditioning_are_kept(folder):
+    model, conditioning = tiny_model("sdxl"), tiny_conditioning("sdxl")
+    conditioning[0][1].update(width=2048, height=512, crop_w=64, crop_h=0, target_width=1024, target_height=1024)
+    style_kv, inverted = capture(model, conditioning, latent(1, 4, 8, 8), steps=1)
+    loaded = load(save(style_kv, inverted), model)[0]
+    assert difference(style_kv.bank, loaded.bank) <= 1e-6 * scale(style_kv.bank)
+
+
+def test_a_text_that_is_too_long_is_refused(folder, captured):
+    _, _, style_kv, inverted = captured
+    with pytest.raises(ValueError, match="title has 201 characters; at most 200"):
+        save(style_kv, inverted, title="x" * 201)
+
+
+def test_the_folder_is_comfyuis_and_what_extra_model_paths_adds(folder, tmp_path):
+    assert style_folders() == [str(folder)]
+    folder_paths.folder_names_and_paths["cellstyle"] = ([str(tmp_path / "shared")], set())
+    assert style_folders() == [str(tmp_path / "shared"), str(folder)]
+    assert style_folders() == [str(tmp_path / "shared"), str(folder)]
+
+
+def test_only_style_files_are_listed(folder, captured):
+    _, _, style_kv, inverted = captured
+    save(style_kv, inverted, name="sub/a")
+    (folder / ".0123.tmp").write_bytes(b"draft")
+    (folder / "notes.txt").write_text("x")
+    assert style_names() == ["sub/a.safetensors"]
