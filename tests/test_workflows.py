@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT
+from demo_graph import DEMO_LOADER
 from PIL import Image
 from sd15_checkpoint import write_sd15_checkpoint
 from workflow_files import (
@@ -20,6 +21,7 @@ from workflow_files import (
     nodes_of,
     overlapping,
     put_pictures,
+    put_upscaler,
     read_api,
     read_ui,
     shortened,
@@ -28,6 +30,8 @@ from workflow_files import (
 
 sys.path.append(str(ROOT / "tools" / "workflows"))
 import make_workflows
+
+FOLDERS = {"CheckpointLoaderSimple": "checkpoints", "UpscaleModelLoader": "upscale_models"}
 
 
 def test_every_file_is_what_its_description_makes():
@@ -73,11 +77,11 @@ def test_nodes_say_which_pack_they_come_from_and_loaders_where_their_model_is(na
         assert properties["Node name for S&R"] == node["type"]
         assert properties["cnr_id"] in ("cellstyle", "comfy-core")
         assert re.fullmatch(r"\d+\.\d+\.\d+", properties["ver"])
-        if node["type"] == "CheckpointLoaderSimple":
+        if node["type"] in FOLDERS:
             (model,) = properties["models"]
             assert model["name"] == node["widgets_values"][0] == model["url"].rsplit("/", 1)[1]
             assert model["url"].startswith("https://huggingface.co/")
-            assert model["directory"] == "checkpoints"
+            assert model["directory"] == FOLDERS[node["type"]]
 
 
 def test_the_dials_are_the_papers():
@@ -90,31 +94,47 @@ def test_the_dials_are_the_papers():
         assert (dials["gamma"], dials["tau"], dials["gamma_curve"]) == (0.75, 1.5, "constant")
 
 
-def run_and_open(server, graph) -> np.ndarray:
-    """Execute a graph; the picture that Save Image wrote, as (height, width, 3)."""
+def run_and_open(server, graph) -> list[np.ndarray]:
+    """Execute a graph; the pictures that its Save Image nodes wrote, as (height, width, 3)."""
     result = server.client.run(graph)
-    (save,) = nodes_of(graph, "SaveImage")
-    (image,) = result.outputs[save]["images"]
-    (preview,) = nodes_of(graph, "PreviewImage")
-    assert result.outputs[preview]["images"]
-    return np.asarray(Image.open(io.BytesIO(server.client.fetch_image(image))).convert("RGB"))
+    for node in nodes_of(graph, "PreviewImage"):
+        assert result.outputs[node]["images"]
+    pictures = []
+    for node in nodes_of(graph, "SaveImage"):
+        (image,) = result.outputs[node]["images"]
+        pictures.append(np.asarray(Image.open(io.BytesIO(server.client.fetch_image(image))).convert("RGB")))
+    return pictures
+
+
+SHAPES = {
+    "sd15_cell_style": (48, 64, 3),
+    "sdxl_cell_style": (48, 64, 3),
+    "sd15_upscaled": (48, 64, 3),
+    "gamma_tau_sheet": None,
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_with_a_small_random_model_in_place_of_the_download(server, name):
     graph = shortened(with_tiny_model(read_api(name), KINDS.get(name, "sd15")), steps=3)
     put_pictures(server.input_dir, graph, size=(128, 96))
-    picture = run_and_open(server, graph)
-    assert picture.shape == ((48, 64, 3) if nodes_of(graph, "ImageScale") else (96, 128, 3))
-    assert picture.std() > 1
+    for node in nodes_of(graph, "UpscaleModelLoader"):
+        put_upscaler(server.models_dir / "upscale_models" / graph[node]["inputs"]["model_name"])
+    pictures = run_and_open(server, graph)
+    assert pictures
+    for picture in pictures:
+        assert picture.shape == (SHAPES.get(name, (96, 128, 3)) or picture.shape)
+        assert picture.std() > 1
 
 
-def test_the_demo_runs_as_it_is_shipped_on_its_own_model(server):
+@pytest.mark.parametrize("name", [name for name in NAMES if nodes_of(read_api(name), DEMO_LOADER)])
+def test_runs_as_it_is_shipped_on_the_demo_model(server, name):
     if not has_demo_model(server.client):
         pytest.skip("the embedded demo model is not in this checkout yet")
-    graph = read_api("cell_style_demo")
+    graph = read_api(name)
     put_pictures(server.input_dir, graph)
-    assert run_and_open(server, graph).std() > 5
+    for picture in run_and_open(server, graph):
+        assert picture.std() > 5
 
 
 def test_sd15_runs_as_it_is_shipped_on_a_checkpoint_of_full_shape(server):
@@ -124,7 +144,7 @@ def test_sd15_runs_as_it_is_shipped_on_a_checkpoint_of_full_shape(server):
     checkpoint = server.models_dir / "checkpoints" / graph[loader]["inputs"]["ckpt_name"]
     try:
         assert write_sd15_checkpoint(checkpoint) > 2e9
-        picture = run_and_open(server, graph)
+        (picture,) = run_and_open(server, graph)
     finally:
         checkpoint.unlink(missing_ok=True)
         server.client.free()

@@ -19,6 +19,7 @@ UI_FILES = sorted((ROOT / "workflows").glob("*.json"))
 NAMES = [path.stem for path in UI_FILES]
 TITLE = 30  # height of a node's title bar, above its position
 KINDS = {"sdxl_cell_style": "sdxl"}
+PICTURES = {"LoadImage": "image", "CellStyleLoadMicrograph": "file"}
 LOADERS = {"CheckpointLoaderSimple": {0: 0, 2: 2}, "CLIPTextEncode": {0: 1}, DEMO_LOADER: {0: 0, 1: 1, 2: 2}}
 
 Graph = dict[str, dict[str, Any]]
@@ -94,8 +95,8 @@ def shortened(graph: Graph, steps: int, width: int = 64) -> Graph:
 
 def put_pictures(folder: Path, graph: Graph, size: tuple[int, int] | None = None) -> None:
     """Every picture that the graph loads, into an input folder: the pack's own, or noise of `size` (width, height)."""
-    for number, node_id in enumerate(nodes_of(graph, "LoadImage")):
-        name = graph[node_id]["inputs"]["image"]
+    named = [node["inputs"][PICTURES[kind]] for node in graph.values() if (kind := node["class_type"]) in PICTURES]
+    for number, name in enumerate(named):
         example = ROOT / "example_images" / name
         if size is None and example.is_file():
             shutil.copyfile(example, folder / name)
@@ -103,3 +104,14 @@ def put_pictures(folder: Path, graph: Graph, size: tuple[int, int] | None = None
         width, height = size or (128, 96)
         coarse = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
         Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(folder / name)
+
+
+def put_upscaler(path: Path) -> None:
+    """A small random ESRGAN that enlarges four times, in the format of the file that it stands for."""
+    import torch
+    from safetensors.torch import save_file
+    from spandrel.architectures.ESRGAN import ESRGAN
+
+    torch.manual_seed(0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(ESRGAN(num_filters=8, num_blocks=1, scale=4).state_dict(), path)

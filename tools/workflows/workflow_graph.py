@@ -68,16 +68,21 @@ class Graph:
         self,
         class_name: str,
         title: str | None = None,
+        /,
         *,
         models: list[dict[str, str]] | None = None,
-        size: tuple[int, int] | None = None,
+        canvas: tuple[int, int] | None = None,
         **inputs: Any,
     ) -> Node:
-        """A node with its inputs: an `Output` for a wire, anything else for a widget.
+        """A node with its inputs: an `Output` for a wire (a list of them for a growing input), else a widget's value.
+
+        models: what its files are and where they can be had. canvas: its size, when the usual one does not do.
 
         Raises: ValueError for an input the class has not, and for a required socket left open.
         """
-        kind = node_type(class_name)
+        kind = node_type(class_name).grown({k: len(v) for k, v in inputs.items() if isinstance(v, list)})
+        for name in [name for name, value in inputs.items() if isinstance(value, list)]:
+            inputs |= dict(zip(kind.grown_names(name), inputs.pop(name), strict=False))
         known = {each.name for each in kind.inputs}
         if unknown := set(inputs) - known:
             raise ValueError(f"{class_name} has no input {sorted(unknown)}; it has {sorted(known)}.")
@@ -85,7 +90,7 @@ class Graph:
         if missing := [each.name for each in kind.sockets if not each.optional and each.name not in wires]:
             raise ValueError(f"{class_name}: nothing is connected to {missing}.")
         values = {each.name: inputs.get(each.name, each.default) for each in kind.widgets}
-        node = Node(len(self.nodes) + 1, class_name, title, kind, values, wires, models or [], size or kind.area())
+        node = Node(len(self.nodes) + 1, class_name, title, kind, values, wires, models or [], canvas or kind.area())
         self.nodes.append(node)
         return node
 
@@ -181,14 +186,18 @@ def _ui_node(node: Node, order: int, links: list[list[Any]]) -> dict[str, Any]:
     inputs, values = [], []
     for slot, socket in enumerate(node.type.sockets):
         entry = {"name": socket.name, "type": socket.type}
+        if socket.label:
+            entry["label"] = socket.label
         if socket.optional:
             entry["shape"] = OPTIONAL_SHAPE
         entry["link"] = next((link[0] for link in links if link[3:5] == [node.id, slot]), None)
         inputs.append(entry)
     for widget in node.type.widgets:
-        for name, kind, value in ((widget.name, widget.type, node.values[widget.name]), *widget.extra):
-            inputs.append({"name": name, "type": kind, "widget": {"name": name}, "link": None})
-            values.append(value)
+        inputs.append({"name": widget.name, "type": widget.type, "widget": {"name": widget.name}, "link": None})
+        values += [node.values[widget.name], *([widget.control] if widget.control else [])]
+    if node.type.upload:
+        inputs.append({"name": "upload", "type": "IMAGEUPLOAD", "widget": {"name": "upload"}, "link": None})
+        values.append("image")
     outputs = [
         {"name": name, "type": kind, "links": [link[0] for link in links if link[1:3] == [node.id, slot]]}
         for slot, (name, kind) in enumerate(node.type.outputs)

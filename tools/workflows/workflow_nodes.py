@@ -6,6 +6,7 @@ and the browser test finds out when they change.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from dataclasses import dataclass, field
@@ -16,28 +17,34 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "schema.json"
 WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 OPTIONAL_SHAPE = 7  # how the front end draws a socket that may stay empty
+AUTOGROW, MOST_GROWN = "COMFY_AUTOGROW_V3", 8
+GROWING = {"styles": "STYLE_KV", "masks": "MASK", "source_masks": "MASK"}
+FORCED = {("CellStyleRestoreSize", "metadata")}  # text that only comes by a wire; the schema file does not say so
 SLOT, WIDGET, MARGIN, WIDTH = 20, 24, 14, 300
 PREVIEW = 240  # the live preview that a node shows below its widgets, and keeps
-PREVIEWING = {"DDIMInvert", "StyleKVCapture", "InjectedSampler"}
+UPLOADING = {"CellStyleLoadMicrograph"}
+PREVIEWING = {"DDIMInvert", "StyleKVCapture", "InjectedSampler", "CellStyleSweep"}
 
 
 @dataclass(frozen=True)
 class Input:
-    """An input: a socket, or a widget when `type` is one of WIDGET_TYPES.
+    """An input: a socket, or a widget when `type` is one of WIDGET_TYPES and it is not `forced` to be a socket.
 
-    extra: what the front end's own widgets add to the saved values after it (the upload button of Load Image).
+    control: a seed's "control after generate", which has a saved value and no slot. label: a growing socket's caption.
     """
 
     name: str
     type: str
     default: Any = None
     optional: bool = False
-    extra: tuple[tuple[str, str, Any], ...] = ()
+    control: str = ""
+    label: str = ""
+    forced: bool = False
 
     @property
     def is_widget(self) -> bool:
         """Whether it is set on the node rather than wired."""
-        return self.type in WIDGET_TYPES
+        return self.type in WIDGET_TYPES and not self.forced
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class NodeType:
     """A node class.
 
     size: canvas size in pixels without the title bar, computed from the slots when not given. preview: room for one.
+    upload: the front end adds its upload button, which has a slot and a saved value of its own, after the widgets.
     """
 
     inputs: tuple[Input, ...] = ()
@@ -52,6 +60,7 @@ class NodeType:
     pack: str = "comfy-core"
     size: tuple[int, int] | None = None
     preview: bool = False
+    upload: bool = False
     colours: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -64,6 +73,25 @@ class NodeType:
         """The inputs set on the node, in the order of widgets_values."""
         return [each for each in self.inputs if each.is_widget]
 
+    def grown(self, counts: dict[str, int]) -> NodeType:
+        """With the sockets of its growing inputs, when that many are connected: one more than that is shown."""
+        inputs: list[Input] = []
+        for each in self.inputs:
+            if each.type != AUTOGROW:
+                inputs.append(each)
+                continue
+            least = 0 if each.optional else 1
+            shown = max(counts.get(each.name, 0), least) + 1
+            for number, name in enumerate(self.grown_names(each.name)[:shown]):
+                optional, label = number >= least, name.split(".")[1]
+                inputs.append(Input(name, GROWING[each.name], optional=optional, label=label))
+        return dataclasses.replace(self, inputs=tuple(inputs))
+
+    @staticmethod
+    def grown_names(name: str) -> list[str]:
+        """What the sockets of a growing input are called."""
+        return [f"{name}.{name.removesuffix('s')}_{number}" for number in range(1, MOST_GROWN + 1)]
+
     def area(self) -> tuple[int, int]:
         """Width and height on the canvas."""
         if self.size:
@@ -72,8 +100,7 @@ class NodeType:
         return WIDTH, slots + MARGIN + PREVIEW * self.preview
 
 
-UPLOAD = (("upload", "IMAGEUPLOAD", "image"),)
-IMAGE_OUT, LATENT_OUT = (("IMAGE", "IMAGE"),), (("LATENT", "LATENT"),)
+IMAGE_OUT, LATENT_OUT, MASK_OUT = (("IMAGE", "IMAGE"),), (("LATENT", "LATENT"),), (("MASK", "MASK"),)
 CORE = {
     "CellStyleLoadDemoModel": NodeType(
         (), (("model", "MODEL"), ("conditioning", "CONDITIONING"), ("vae", "VAE")), "cellstyle"
@@ -84,7 +111,7 @@ CORE = {
     "CLIPTextEncode": NodeType(
         (Input("text", "STRING", ""), Input("clip", "CLIP")), (("CONDITIONING", "CONDITIONING"),), size=(WIDTH, 110)
     ),
-    "LoadImage": NodeType((Input("image", "COMBO", extra=UPLOAD),), (*IMAGE_OUT, ("MASK", "MASK")), size=(WIDTH, 340)),
+    "LoadImage": NodeType((Input("image", "COMBO"),), (*IMAGE_OUT, ("MASK", "MASK")), size=(WIDTH, 340), upload=True),
     "ImageScale": NodeType(
         (
             Input("image", "IMAGE"),
@@ -103,6 +130,52 @@ CORE = {
         size=(420, 480),
     ),
     "PreviewImage": NodeType((Input("images", "IMAGE"),), (("images", "IMAGE"),), size=(420, 260)),
+    "SolidMask": NodeType(
+        (Input("value", "FLOAT", 1.0), Input("width", "INT", 512), Input("height", "INT", 512)), MASK_OUT
+    ),
+    "MaskComposite": NodeType(
+        (
+            Input("destination", "MASK"),
+            Input("source", "MASK"),
+            Input("x", "INT", 0),
+            Input("y", "INT", 0),
+            Input("operation", "COMBO", "add"),
+        ),
+        MASK_OUT,
+    ),
+    "InvertMask": NodeType((Input("mask", "MASK"),), MASK_OUT),
+    "DisableNoise": NodeType((), (("NOISE", "NOISE"),)),
+    "BasicGuider": NodeType((Input("model", "MODEL"), Input("conditioning", "CONDITIONING")), (("GUIDER", "GUIDER"),)),
+    "KSamplerSelect": NodeType((Input("sampler_name", "COMBO", "euler"),), (("SAMPLER", "SAMPLER"),)),
+    "SamplerCustomAdvanced": NodeType(
+        (
+            Input("noise", "NOISE"),
+            Input("guider", "GUIDER"),
+            Input("sampler", "SAMPLER"),
+            Input("sigmas", "SIGMAS"),
+            Input("latent_image", "LATENT"),
+        ),
+        (("output", "LATENT"), ("denoised_output", "LATENT")),
+        preview=True,
+    ),
+    "UpscaleModelLoader": NodeType((Input("model_name", "COMBO"),), (("UPSCALE_MODEL", "UPSCALE_MODEL"),)),
+    "ImageUpscaleWithModel": NodeType((Input("upscale_model", "UPSCALE_MODEL"), Input("image", "IMAGE")), IMAGE_OUT),
+    "KSampler": NodeType(
+        (
+            Input("model", "MODEL"),
+            Input("positive", "CONDITIONING"),
+            Input("negative", "CONDITIONING"),
+            Input("latent_image", "LATENT"),
+            Input("seed", "INT", 0, control="fixed"),
+            Input("steps", "INT", 20),
+            Input("cfg", "FLOAT", 8.0),
+            Input("sampler_name", "COMBO", "euler"),
+            Input("scheduler", "COMBO", "normal"),
+            Input("denoise", "FLOAT", 1.0),
+        ),
+        LATENT_OUT,
+        preview=True,
+    ),
     "MarkdownNote": NodeType(
         (Input("text", "STRING", ""),), size=(WIDTH, 250), colours={"color": "#222", "bgcolor": "#000"}
     ),
@@ -116,10 +189,17 @@ def _own() -> dict[str, NodeType]:
 
 def _read(name: str, entry: dict[str, Any]) -> NodeType:
     inputs = tuple(
-        Input(each["name"], each["type"], _default(each), each["group"] == "optional") for each in entry["inputs"]
+        Input(
+            each["name"],
+            each["type"],
+            _default(each),
+            each["group"] == "optional",
+            forced=(name, each["name"]) in FORCED,
+        )
+        for each in entry["inputs"]
     )
     outputs = tuple((each["name"], each["type"]) for each in entry["outputs"])
-    return NodeType(inputs, outputs, "cellstyle", preview=name in PREVIEWING)
+    return NodeType(inputs, outputs, "cellstyle", preview=name in PREVIEWING, upload=name in UPLOADING)
 
 
 def _default(entry: dict[str, Any]) -> Any:

@@ -1,0 +1,158 @@
+"""Workflows about styles: the contact sheet of the dials, a library, two styles by mask, presets side by side."""
+
+from __future__ import annotations
+
+from workflow_graph import Graph
+from workflow_parts import (
+    BLUE,
+    BROWN,
+    CONTENT_PICTURE,
+    DIALS,
+    GREEN,
+    IMPRESSION,
+    INK_WASH,
+    PORCELAIN,
+    PURPLE,
+    content_branch,
+    demo_model,
+    note,
+    sampler,
+    saved,
+    style_branch,
+)
+
+SHEET = """\
+- **gamma** falls from left to right: the structure gives way to the style.
+- **tau** grows from top to bottom: softer to crisper strokes.
+- Choose a cell, then set its values in the *cell_style_demo* workflow.
+"""
+LIBRARY = (
+    DIALS
+    + """\
+- **Save Style** keeps the style in `models/cellstyle`. Next time press R, choose it in *Load Style*, wire its two
+  outputs in place of *Style K/V Capture* and delete the Style frame: the style is never computed again.
+"""
+)
+MASKS = (
+    DIALS
+    + """\
+- **Masks** say where on the content each style acts; here the left half and the rest. Wire the MASK of *Load Image*
+  instead and paint it with *Open in MaskEditor*.
+"""
+)
+SIDE = 512
+
+
+def gamma_tau_sheet() -> Graph:
+    """The rheostat at a glance."""
+    graph = Graph("gamma_tau_sheet")
+    model = demo_model(graph)
+    content, style = content_branch(graph, model), style_branch(graph, model)
+    adain = graph.add("LatentAdaIN", "Latent AdaIN", content=content.last["inverted"], style=style.last["inverted"])
+    sweep = graph.add(
+        "CellStyleSweep",
+        "Gamma x tau",
+        **model.shared,
+        latent=adain[0],
+        vae=model.vae,
+        style_kv=style.last["style_kv"],
+        content_query=content.last["content_query"],
+        gammas="0.9, 0.75, 0.5, 0.3",
+        taus="1.0, 1.5, 2.0",
+        picture_size=256,
+    )
+    sheet = saved(graph, sweep["sheet"], "Contact sheet", canvas=(900, 760))
+    notes = note(graph, "The sheet", SHEET, CONTENT_PICTURE, PORCELAIN)
+    graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
+    graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
+    graph.column(("Sweep", BROWN, [[adain, sweep], [sheet]]))
+    return graph
+
+
+def style_library() -> Graph:
+    """Save once, apply to many contents."""
+    graph = Graph("style_library")
+    model = demo_model(graph)
+    content, style = content_branch(graph, model), style_branch(graph, model)
+    keep = graph.add(
+        "CellStyleSave",
+        "Save Style (once)",
+        style_kv=style.last["style_kv"],
+        inverted=style.last["inverted"],
+        image=style.image,
+        name="porcelain",
+        title="Blue-and-white porcelain",
+        author="CellStyle",
+        licence="CC0 1.0",
+        overwrite=True,
+        canvas=(300, 380),
+    )
+    load = graph.add("CellStyleLoad", "Load Style (next time)", model=model.model, canvas=(300, 340))
+    nodes = sampler(graph, model, content, keep["style_kv"], style.last["inverted"])
+    save = saved(graph, nodes[-1][0])
+    notes = note(graph, "The library", LIBRARY, CONTENT_PICTURE, PORCELAIN, canvas=(300, 400))
+    graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
+    graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
+    graph.column(("Library", PURPLE, [[keep, load]]))
+    graph.column(("Transfer", BROWN, [nodes, [save]]))
+    return graph
+
+
+def two_styles_by_mask() -> Graph:
+    """One style on the left, another on the right."""
+    graph = Graph("two_styles_by_mask")
+    model = demo_model(graph)
+    content = content_branch(graph, model)
+    left = style_branch(graph, model, PORCELAIN, "Style of the masked part")
+    right = style_branch(graph, model, IMPRESSION, "Style of the rest")
+    everywhere = graph.add("SolidMask", "Nowhere", value=0.0, width=SIDE, height=SIDE)
+    half = graph.add("SolidMask", "The left half", value=1.0, width=SIDE // 2, height=SIDE)
+    mask = graph.add("MaskComposite", "Mask", destination=everywhere[0], source=half[0])
+    rest = graph.add("InvertMask", "The rest", mask=mask[0])
+    blend = graph.add(
+        "CellStyleBlend",
+        "Two styles, a mask each",
+        styles=[left.last["style_kv"], right.last["style_kv"]],
+        masks=[mask[0], rest[0]],
+        canvas=(300, 260),
+    )
+    nodes = sampler(graph, model, content, blend[0], left.last["inverted"])
+    save = saved(graph, nodes[-1][0])
+    notes = note(graph, "The masks", MASKS, CONTENT_PICTURE, PORCELAIN, IMPRESSION, canvas=(300, 400))
+    graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]), ("Content", GREEN, content.columns))
+    graph.column(("Style of the masked part", PURPLE, left.columns), ("Style of the rest", PURPLE, right.columns))
+    graph.column(("Masks", GREEN, [[everywhere, half, mask, rest, blend]]))
+    graph.column(("Transfer", BROWN, [nodes, [save]]))
+    return graph
+
+
+def style_presets() -> Graph:
+    """Porcelain, ink wash and impressionism side by side, a node each."""
+    graph = Graph("style_presets")
+    model = demo_model(graph)
+    content = graph.add("LoadImage", "Content: your micrograph", image=CONTENT_PICTURE)
+    presets = (
+        ("Porcelain", PORCELAIN, 0.75, 1.5),
+        ("Ink wash", INK_WASH, 0.6, 1.5),
+        ("Impressionist", IMPRESSION, 0.5, 1.2),
+    )
+    rows = []
+    for title, name, gamma, tau in presets:
+        picture = graph.add("LoadImage", title, image=name)
+        transfer = graph.add(
+            "CellStyleTransfer",
+            f"Transfer: {title.lower()}",
+            **model.shared,
+            vae=model.vae,
+            content=content["IMAGE"],
+            style=picture["IMAGE"],
+            gamma=gamma,
+            tau=tau,
+            steps=model.steps,
+            canvas=(300, 340),
+        )
+        rows.append((title, [[picture], [transfer], [saved(graph, transfer[0], title, canvas=(340, 340))]]))
+    notes = note(graph, "The dials", DIALS, CONTENT_PICTURE, PORCELAIN, INK_WASH, IMPRESSION)
+    graph.column(("Model", BLUE, [model.nodes]), ("Content", GREEN, [[content]]), ("", "", [[notes]]))
+    graph.column(*((title, PURPLE, columns) for title, columns in rows))
+    return graph

@@ -1,0 +1,129 @@
+"""Pieces that the workflows share: a model, a picture and its latent, the two branches, notes, what is saved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workflow_graph import Graph, Node, Output
+
+CONTENT_PICTURE = "content_tem_chloroplast.png"
+PORCELAIN, INK_WASH, IMPRESSION = "style_porcelain.png", "style_ink_wash.png", "style_impression.png"
+BLUE, GREEN, PURPLE, BROWN = "#3f789e", "#4f7a4f", "#6e5a8e", "#8a6d3b"
+DEMO_STEPS, PAPER_STEPS = 20, 50
+DIALS = """\
+- **gamma** keeps the cell's structure: 0.75 faithful, 0.5 balanced, 0.3 painterly.
+- **tau** sharpens the strokes: 1 is soft, 1.5 the paper's, 2 crisp.
+- Change a dial and run again: only what comes after it is computed.
+"""
+PICTURES = """
+---
+**Pictures.** They come with the pack: drag {names} from
+`custom_nodes/cellstyle/example_images` onto the *Load Image* nodes, or choose your own.
+"""
+SD15 = {
+    "name": "v1-5-pruned-emaonly-fp16.safetensors",
+    "url": "https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/"
+    "v1-5-pruned-emaonly-fp16.safetensors",
+    "directory": "checkpoints",
+}
+SDXL = {
+    "name": "sd_xl_base_1.0.safetensors",
+    "url": "https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors",
+    "directory": "checkpoints",
+}
+UPSCALER = {
+    "name": "RealESRGAN_x4plus.safetensors",
+    "url": "https://huggingface.co/Comfy-Org/Real-ESRGAN_repackaged/resolve/main/RealESRGAN_x4plus.safetensors",
+    "directory": "upscale_models",
+}
+
+
+@dataclass
+class Model:
+    """What a workflow samples with. steps: noise levels. width: pictures are scaled to it; None leaves them alone."""
+
+    nodes: list[Node]
+    model: Output
+    conditioning: Output
+    vae: Output
+    steps: int
+    width: int | None = None
+
+    @property
+    def shared(self) -> dict[str, Output]:
+        """The two wires that every sampling node takes."""
+        return {"model": self.model, "conditioning": self.conditioning}
+
+
+@dataclass
+class Branch:
+    """A picture on its way to noise. columns: its nodes as they stand in their frame."""
+
+    columns: list[list[Node]]
+    image: Output
+    latent: Output
+    last: Node
+
+
+def demo_model(graph: Graph) -> Model:
+    """The embedded model."""
+    node = graph.add("CellStyleLoadDemoModel", "Demo model (no download)")
+    return Model([node], node["model"], node["conditioning"], node["vae"], DEMO_STEPS)
+
+
+def checkpoint(graph: Graph, source: dict[str, str], width: int) -> Model:
+    """A checkpoint and its empty prompt."""
+    loader = graph.add("CheckpointLoaderSimple", "Load Checkpoint", ckpt_name=source["name"], models=[source])
+    prompt = graph.add("CLIPTextEncode", "Prompt (empty, as in the paper)", clip=loader["CLIP"])
+    return Model([loader, prompt], loader["MODEL"], prompt[0], loader["VAE"], PAPER_STEPS, width)
+
+
+def content_branch(graph: Graph, model: Model, name: str = CONTENT_PICTURE) -> Branch:
+    """Load Image to DDIM Invert."""
+    return _branch(graph, model, "Content: your micrograph", name, "DDIMInvert", "DDIM Invert (content)")
+
+
+def style_branch(graph: Graph, model: Model, name: str = PORCELAIN, title: str = "Style") -> Branch:
+    """Load Image to Style K/V Capture."""
+    return _branch(graph, model, title, name, "StyleKVCapture", "Style K/V Capture")
+
+
+def _branch(graph: Graph, model: Model, title: str, name: str, last: str, last_title: str) -> Branch:
+    picture = graph.add("LoadImage", title, image=name)
+    image, scaled = picture["IMAGE"], []
+    if model.width:
+        scale = graph.add("ImageScale", f"Scale to a width of {model.width}", image=image, width=model.width, height=0)
+        image, scaled = scale[0], [scale]
+    latent = graph.add("VAEEncode", "VAE Encode", pixels=image, vae=model.vae)
+    node = graph.add(last, last_title, **model.shared, latent=latent[0], steps=model.steps)
+    return Branch([[picture], [*scaled, latent, node]], image, latent[0], node)
+
+
+def sampler(graph: Graph, model: Model, content: Branch, style_kv: Output, style_noise: Output) -> list[Node]:
+    """Latent AdaIN, Injected Sampler and VAE Decode."""
+    adain = graph.add("LatentAdaIN", "Latent AdaIN", content=content.last["inverted"], style=style_noise)
+    sampled = graph.add(
+        "InjectedSampler",
+        "Injected Sampler: the dials",
+        **model.shared,
+        latent=adain[0],
+        style_kv=style_kv,
+        content_query=content.last["content_query"],
+        gamma=0.75,
+        tau=1.5,
+    )
+    return [adain, sampled, graph.add("VAEDecode", "VAE Decode", samples=sampled[0], vae=model.vae)]
+
+
+def saved(
+    graph: Graph, image: Output, title: str = "Stylised micrograph", canvas: tuple[int, int] | None = None
+) -> Node:
+    """Save Image under the workflow's name."""
+    return graph.add("SaveImage", title, images=image, filename_prefix=f"CellStyle/{graph.name}", canvas=canvas)
+
+
+def note(graph: Graph, title: str, text: str, *pictures: str, canvas: tuple[int, int] | None = None) -> Node:
+    """A note, and in it where the named pictures are."""
+    if pictures:
+        text += PICTURES.format(names=", ".join(f"`{name}`" for name in pictures))
+    return graph.add("MarkdownNote", title, text=text, canvas=canvas)
