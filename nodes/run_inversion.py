@@ -142,3 +142,8 @@ def _check_recorded(name: str, bank: FeatureBank, count: int) -> None:
             f"{name} could not read layer {layer.block}.{layer.number}: another node replaced that block of the model. "
             "Connect the model as it comes from the loader."
         )
+    if bank.residual_blocks and len(bank.residuals) < count:
+        raise ValueError(
+            f"{name}: this version of ComfyUI does not let a node read residual blocks (0.30 does), or another node "
+            "does so before this one. Leave residual_features empty, or update ComfyUI."
+        )

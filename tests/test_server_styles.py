@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import host_layout
+import pytest
+from comfy_client import ExecutionError
 from test_server import GRAPH, calls, changed, digest, without_output_cache
 
 DIALS = {
@@ -106,7 +109,7 @@ def test_blend_of_two_by_weight_and_by_mask_share_the_captures(client):
     assert len({digest(result) for result in (first, weighted, masked, shared)}) == 4
 
 
-def test_settings_through_the_server(client):
+def test_settings_through_the_server(server, client):
     graph = without_output_cache(GRAPH, 45)
     settings = {
         "query_start": 0.0,
@@ -122,4 +125,8 @@ def test_settings_through_the_server(client):
     graph["settings"] = {"class_type": "CellStyleSettings", "inputs": settings}
     with_settings = changed(graph, sample__settings=["settings", 0], invert__residual_features="output.4")
     plain = digest(client.run(without_output_cache(GRAPH, 45)))
+    if server.host.version != host_layout.DEFAULT_VERSION:
+        with pytest.raises(ExecutionError, match="this version of ComfyUI does not let a node read residual blocks"):
+            client.run(with_settings)
+        with_settings = changed(with_settings, settings__feature_strength=0.0, invert__residual_features="")
     assert digest(client.run(with_settings)) != plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import host_layout
 import pytest
 import run_nodes as nodes
 import torch
@@ -30,17 +31,28 @@ def scene():
         scene.start, scene.query, _ = nodes.invert(scene.model, scene.conditioning, scene.content, steps=6)
         scene.style, _ = nodes.capture(scene.model, scene.conditioning, nodes.latent(1, 4, 16, 16, seed=2), steps=6)
         scene.paper = scene.run()
-        _, scene.with_features, _ = DDIMInvert.execute(
-            model=scene.model,
-            conditioning=scene.conditioning,
-            latent=scene.content,
-            steps=6,
-            refinement=0,
-            layers="auto",
-            storage="auto",
-            residual_features="output.4",
-        ).result
     return scene
+
+
+@pytest.fixture(scope="module")
+def with_features(scene):
+    """CONTENT_QUERY with residual features; skips on a ComfyUI whose residual blocks cannot be read."""
+    try:
+        with torch.inference_mode():
+            return DDIMInvert.execute(
+                model=scene.model,
+                conditioning=scene.conditioning,
+                latent=scene.content,
+                steps=6,
+                refinement=0,
+                layers="auto",
+                storage="auto",
+                residual_features="output.4",
+            ).result[1]
+    except ValueError as error:
+        if host_layout.find().version != host_layout.DEFAULT_VERSION:
+            pytest.skip(str(error))
+        raise
 
 
 def test_settings_as_they_come_change_nothing(scene):
@@ -48,7 +60,10 @@ def test_settings_as_they_come_change_nothing(scene):
     settings = CellStyleSettings.execute(**defaults).result[0]
     assert settings == StyleSettings()
     assert torch.equal(scene.run(settings), scene.paper)
-    assert torch.equal(scene.run(settings, scene.with_features), scene.paper)
+
+
+def test_recorded_features_do_nothing_at_strength_0(scene, with_features):
+    assert torch.equal(scene.run(StyleSettings(), with_features), scene.paper)
 
 
 def test_queries_are_kept_only_in_their_range(scene):
@@ -107,13 +122,13 @@ def test_tau_at_the_trained_size_is_tau(scene):
     assert nodes.relative_error(scene.run(StyleSettings(trained_size=512)), scene.paper) > 1e-4
 
 
-def test_residual_features_hold_the_content(scene):
+def test_residual_features_hold_the_content(scene, with_features):
     # all of the content's features at every decoder block and its queries: the content's own prediction comes back
     plain = nodes.sample(scene.model, scene.conditioning, scene.start, None, scene.query)
     distances = []
     for strength in (0.0, 0.5, 1.0):
         settings = StyleSettings(feature_strength=strength, feature_end=1.0)
-        result = scene.run(settings, scene.with_features)
+        result = scene.run(settings, with_features)
         assert torch.isfinite(result).all()
         distances.append(nodes.relative_error(result, scene.paper))
     assert distances == sorted(distances)
@@ -121,13 +136,13 @@ def test_residual_features_hold_the_content(scene):
     assert nodes.relative_error(plain, scene.paper) > 1e-4
     # features alone, without style keys and values
     only = scene.run(
-        StyleSettings(feature_strength=1.0, feature_end=1.0), scene.with_features, start_percent=1.0, end_percent=1.0
+        StyleSettings(feature_strength=1.0, feature_end=1.0), with_features, start_percent=1.0, end_percent=1.0
     )
     assert nodes.relative_error(only, plain) < nodes.relative_error(scene.paper, plain)
 
 
-def test_residual_features_are_the_blocks_output(scene):
-    bank = scene.with_features.bank
+def test_residual_features_are_the_blocks_output(scene, with_features):
+    bank = with_features.bank
     assert set(bank.residuals) == set(range(6))
     assert {tuple(h.shape) for level in bank.residuals.values() for h in level.values()} == {(1, 128, 4, 6)}
     assert not scene.query.bank.residuals
