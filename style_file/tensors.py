@@ -149,7 +149,9 @@ def _move(draft: Path, path: Path, overwrite: bool) -> bool:
 def parse_json(text: bytes) -> dict:
     """A JSON object from a stranger, UTF-8. Raises: ValueError (a clause): anything else, too deep, a key twice."""
     try:
-        value = json.loads(text.decode(), object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+        value = json.loads(
+            text.decode(), object_pairs_hook=_no_repeats, parse_constant=_no_constant, parse_int=_short_integer
+        )
     except RecursionError:
         raise ValueError("its header is nested too deeply") from None
     except (json.JSONDecodeError, UnicodeDecodeError):
@@ -166,7 +168,7 @@ def _entry(name: str, value, data_start: int) -> Entry:
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not _naturals(shape) or len(shape) > MOST_DIMENSIONS or not _naturals(offsets) or len(offsets) != 2:
         raise wrong
-    if dtype not in DTYPES:
+    if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ValueError(f"tensor {name[:60]!r} has type {str(dtype)[:20]}; style files hold F32, F16 and U8")
     if offsets[1] - offsets[0] != prod(shape) * DTYPES[dtype].itemsize:
         raise ValueError(f"the shape of tensor {name[:60]!r} does not fit its bytes")
@@ -182,6 +184,12 @@ def _no_repeats(pairs: list) -> dict:
     if len(found) != len(pairs):
         raise ValueError("its header names something twice")
     return found
+
+
+def _short_integer(digits: str) -> int:
+    if len(digits) > 20:
+        raise ValueError("its header holds a number that is too long")
+    return int(digits)
 
 
 def _no_constant(name: str):
