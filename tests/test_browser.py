@@ -62,7 +62,7 @@ def test_opens_without_complaint_and_exports_what_is_shipped(page, client, name)
     if nodes_of(read_api(name), DEMO_LOADER) and not client.object_info(DEMO_LOADER):
         pytest.skip(f"{DEMO_LOADER} is not registered yet")
     workflow, api = read_ui(name), read_api(name)
-    page.open()
+    page.forget()
     page.load(workflow)
     shot(page, name)
     assert page.troubles() == []
@@ -83,7 +83,7 @@ def test_opens_without_complaint_and_exports_what_is_shipped(page, client, name)
 
 
 def test_the_template_browser_lists_the_pack_and_opens_the_demo(page, client):
-    page.open()
+    page.forget()
     page.page.get_by_text("Templates", exact=True).first.click()
     page.page.get_by_text("cellstyle", exact=True).first.click()
     for name in NAMES:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import sys
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from workflow_files import (
     box_of,
     frame_of,
     has_demo_model,
+    make_workflows,
     nodes_of,
     overlapping,
     put_pictures,
@@ -27,9 +27,6 @@ from workflow_files import (
     shortened,
     with_tiny_model,
 )
-
-sys.path.append(str(ROOT / "tools" / "workflows"))
-import make_workflows
 
 FOLDERS = {"CheckpointLoaderSimple": "checkpoints", "UpscaleModelLoader": "upscale_models"}
 
@@ -116,7 +113,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_with_a_small_random_model_in_place_of_the_download(server, name):
-    graph = shortened(with_tiny_model(read_api(name), KINDS.get(name, "sd15")), steps=3)
+    graph = shortened(with_tiny_model(read_api(name), KINDS.get(name, "sd15")), steps=3, width=64)
     put_pictures(server.input_dir, graph, size=(128, 96))
     for node in nodes_of(graph, "UpscaleModelLoader"):
         put_upscaler(server.models_dir / "upscale_models" / graph[node]["inputs"]["model_name"])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,17 @@ from conftest import ROOT
 from demo_graph import DEMO_LOADER, DEMO_MODEL, RANDOM_LOADER
 from PIL import Image
 
+sys.path.append(str(ROOT / "tools" / "workflows"))
+import make_workflows as make_workflows  # handed on: only here is their folder on the path
+from swap_model import Graph, with_model
+from swap_model import nodes_of as nodes_of
+from swap_model import shortened as shortened
+
 UI_FILES = sorted((ROOT / "workflows").glob("*.json"))
 NAMES = [path.stem for path in UI_FILES]
 TITLE = 30  # height of a node's title bar, above its position
 KINDS = {"sdxl_cell_style": "sdxl"}
 PICTURES = {"LoadImage": "image", "CellStyleLoadMicrograph": "file"}
-LOADERS = {"CheckpointLoaderSimple": {0: 0, 2: 2}, "CLIPTextEncode": {0: 1}, DEMO_LOADER: {0: 0, 1: 1, 2: 2}}
-
-Graph = dict[str, dict[str, Any]]
 
 
 def read_ui(name: str) -> dict[str, Any]:
@@ -33,11 +36,6 @@ def read_ui(name: str) -> dict[str, Any]:
 def read_api(name: str) -> Graph:
     """A workflow as the server takes it."""
     return json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def nodes_of(graph: Graph, class_type: str) -> list[str]:
-    """Ids of the nodes of a class."""
-    return [node_id for node_id, node in graph.items() if node["class_type"] == class_type]
 
 
 def overlapping(workflow: dict[str, Any]) -> list[tuple[str, str]]:
@@ -71,26 +69,7 @@ def has_demo_model(client: ComfyClient) -> bool:
 
 def with_tiny_model(graph: Graph, kind: str) -> Graph:
     """A copy in which one small random model stands for the checkpoint and its prompt, or for the demo model."""
-    graph = copy.deepcopy(graph)
-    slots = {node_id: LOADERS[node["class_type"]] for node_id, node in graph.items() if node["class_type"] in LOADERS}
-    for node_id in slots:
-        del graph[node_id]
-    for node in graph.values():
-        for name, value in node["inputs"].items():
-            if isinstance(value, list) and value[0] in slots:
-                node["inputs"][name] = ["tiny", slots[value[0]][value[1]]]
-    graph["tiny"] = {"class_type": RANDOM_LOADER, "inputs": {"kind": kind, "seed": 0}}
-    return graph
-
-
-def shortened(graph: Graph, steps: int, width: int = 64) -> Graph:
-    """A copy with few steps and, where pictures are scaled, little ones."""
-    graph = copy.deepcopy(graph)
-    for node in graph.values():
-        for name, value in (("steps", steps), ("width", width)):
-            if name in node["inputs"]:
-                node["inputs"][name] = value
-    return graph
+    return with_model(graph, RANDOM_LOADER, kind=kind, seed=0)
 
 
 def put_pictures(folder: Path, graph: Graph, size: tuple[int, int] | None = None) -> None:
