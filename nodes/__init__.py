@@ -8,6 +8,7 @@ from .ddim_invert import DDIMInvert
 from .fidelity import CellStyleFidelity
 from .injected_sampler import InjectedSampler
 from .latent_adain import LatentAdaIN
+from .load_demo_model import CellStyleLoadDemoModel
 from .load_micrograph import CellStyleLoadMicrograph
 from .load_style import CellStyleLoad
 from .restore_size import CellStyleRestoreSize
@@ -32,6 +33,7 @@ NODES = [
     CellStyleLoad,
     CellStyleSweep,
     CellStyleTransfer,
+    CellStyleLoadDemoModel,
 ]
 
 

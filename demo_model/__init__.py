@@ -1,0 +1,1 @@
+"""The embedded demo model: its shape, its latent space, its weights and how they are read."""
