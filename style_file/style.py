@@ -15,7 +15,7 @@ import torch
 from . import thumbnail
 from .read_record import check_tensors, record_from
 from .record import Cond, Layer, Record, feature_name, to_metadata
-from .tensors import DTYPES, read_header, read_tensor, write_file
+from .tensors import DTYPES, all_finite, read_header, read_tensor, write_file
 
 
 @dataclass
@@ -53,8 +53,8 @@ def write_style(paths: Iterable[Path], style: Style, overwrite: bool = False) ->
     def produce(name: str) -> torch.Tensor:
         given = tensors[name]()
         tensor = given.to("cpu", specs[name][0])
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            if bool(given.isfinite().all()):
+        if not all_finite(tensor):
+            if all_finite(given):
                 raise ValueError("the style holds values beyond 65504, too large for fp16. Set precision to fp32.")
             raise ValueError("the style holds NaN or infinite values. Capture it again, with the model in fp32.")
         return tensor

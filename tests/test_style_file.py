@@ -213,3 +213,13 @@ def test_a_text_that_is_too_long_is_refused(folder, captured):
     _, _, style_kv, inverted = captured
     with pytest.raises(ValueError, match="title has 201 characters; at most 200"):
         save(style_kv, inverted, title="x" * 201)
+
+
+def test_levels_that_end_above_zero_are_kept(folder, captured):
+    model, conditioning, _, _ = captured
+    sigmas = torch.tensor([9.5, 3.25, 0.7])
+    style_kv, inverted = capture(model, conditioning, latent(1, 4, 8, 8), sigmas=sigmas, layers="output.11")
+    loaded = load(save(style_kv, inverted), model)[0]
+    assert torch.equal(loaded.bank.sigmas, sigmas)
+    assert len(loaded.bank.features) == 3
+    assert difference(style_kv.bank, loaded.bank) <= 1e-6 * scale(style_kv.bank)
