@@ -13,6 +13,13 @@ from PIL import Image
 FOLDER = Path(__file__).resolve().parent.parent.parent / "example_images"
 
 TABLES = {
+    "contents": {
+        "content_tem_chloroplast": ("tem_chloroplast", 26, (512, 512)),
+        "content_fluorescence": ("fluorescence", 10, (512, 512)),
+        "content_plant_cells": ("plant_cells", 10, (512, 512)),
+        "content_tissue": ("tissue", 12, (512, 512)),
+        "content_golgi": ("golgi", 11, (640, 448)),
+    },
     "styles": {
         "style_porcelain": ("porcelain", 5, (512, 512)),
         "style_ink_wash": ("ink_wash", 12, (512, 512)),
