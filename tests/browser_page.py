@@ -120,6 +120,7 @@ def front_end(chromium: str, url: str, size: tuple[int, int] = (1600, 950)) -> I
         browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
         try:
             page = browser.new_page(viewport={"width": size[0], "height": size[1]}, locale="en-US")
+            page.request.post(f"{url}/api/settings/Comfy.TutorialCompleted", data="true")  # else templates cover all
             opened = FrontEnd(page, url)
             opened.open()
             yield opened

@@ -14,6 +14,7 @@ from workflow_parts import (
     SD15,
     SDXL,
     Model,
+    adain,
     checkpoint,
     content_branch,
     demo_model,
@@ -45,7 +46,8 @@ def sdxl() -> Graph:
 def _transfer(graph: Graph, model: Model) -> Graph:
     """The method: invert the content, capture the style, match their statistics, sample with the injection."""
     content, style = content_branch(graph, model), style_branch(graph, model)
-    nodes = sampler(graph, model, content, style.last["style_kv"], style.last["inverted"])
+    matched = adain(graph, content, style)
+    nodes = [matched, *sampler(graph, model, content, style.last["style_kv"], matched[0])]
     preview = graph.add("PreviewImage", "Preview", images=nodes[-1][0])
     save = saved(graph, nodes[-1][0])
     text = DIALS

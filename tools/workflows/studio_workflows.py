@@ -14,6 +14,7 @@ from workflow_parts import (
     SD15,
     UPSCALER,
     Branch,
+    adain,
     checkpoint,
     content_branch,
     demo_model,
@@ -51,7 +52,7 @@ def any_sampler() -> Graph:
     model = demo_model(graph)
     content, style = content_branch(graph, model), style_branch(graph, model)
     apply = _apply(graph, model.model, content, style)
-    adain = graph.add("LatentAdaIN", "Latent AdaIN", content=content.last["inverted"], style=style.last["inverted"])
+    matched = adain(graph, content, style)
     guider = graph.add("BasicGuider", "Guider", model=apply[0], conditioning=model.conditioning)
     chosen = graph.add("KSamplerSelect", "Sampler", sampler_name="dpmpp_2m")
     quiet = graph.add("DisableNoise", "No noise: the inversion is the noise")
@@ -62,14 +63,14 @@ def any_sampler() -> Graph:
         guider=guider[0],
         sampler=chosen[0],
         sigmas=content.last["sigmas"],
-        latent_image=adain[0],
+        latent_image=matched[0],
     )
     picture = graph.add("VAEDecode", "VAE Decode", samples=sampled[0], vae=model.vae)
     save = saved(graph, picture[0])
     notes = note(graph, "Any sampler", ANY, CONTENT_PICTURE, PORCELAIN, canvas=(300, 360))
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
-    graph.column(("Style on the model", PURPLE, [[apply, adain]]))
+    graph.column(("Style on the model", PURPLE, [[apply, matched]]))
     graph.column(("Any sampler", BROWN, [[guider, chosen, quiet, sampled, picture], [save]]))
     return graph
 
@@ -79,7 +80,8 @@ def sd15_upscaled() -> Graph:
     graph = Graph("sd15_upscaled")
     model = checkpoint(graph, SD15, 512)
     content, style = content_branch(graph, model), style_branch(graph, model)
-    nodes = sampler(graph, model, content, style.last["style_kv"], style.last["inverted"])
+    matched = adain(graph, content, style)
+    nodes = [matched, *sampler(graph, model, content, style.last["style_kv"], matched[0])]
     loader = graph.add("UpscaleModelLoader", "Load Upscaler", model_name=UPSCALER["name"], models=[UPSCALER])
     large = graph.add("ImageUpscaleWithModel", "Upscale 4x", upscale_model=loader[0], image=nodes[-1][0])
     fitted = graph.add("ImageScale", "Scale to a width of 1024", image=large[0], width=1024, height=0)
@@ -126,7 +128,8 @@ def micrograph_fidelity() -> Graph:
     invert = graph.add("DDIMInvert", "DDIM Invert (content)", **model.shared, latent=latent[0], steps=model.steps)
     content = Branch([[file], [latent, invert]], file["image"], latent[0], invert)
     style = style_branch(graph, model)
-    nodes = sampler(graph, model, content, style.last["style_kv"], style.last["inverted"])
+    matched = adain(graph, content, style)
+    nodes = [matched, *sampler(graph, model, content, style.last["style_kv"], matched[0])]
     back = graph.add("CellStyleRestoreSize", "Restore Size", image=nodes[-1][0], metadata=file["metadata"])
     save = saved(graph, back[0])
     report = graph.add(

@@ -13,6 +13,7 @@ from workflow_parts import (
     INK_WASH,
     PORCELAIN,
     PURPLE,
+    adain,
     content_branch,
     demo_model,
     note,
@@ -48,24 +49,24 @@ def gamma_tau_sheet() -> Graph:
     graph = Graph("gamma_tau_sheet")
     model = demo_model(graph)
     content, style = content_branch(graph, model), style_branch(graph, model)
-    adain = graph.add("LatentAdaIN", "Latent AdaIN", content=content.last["inverted"], style=style.last["inverted"])
+    matched = adain(graph, content, style)
     sweep = graph.add(
         "CellStyleSweep",
         "Gamma x tau",
         **model.shared,
-        latent=adain[0],
+        latent=matched[0],
         vae=model.vae,
         style_kv=style.last["style_kv"],
         content_query=content.last["content_query"],
-        gammas="0.9, 0.75, 0.5, 0.3",
+        gammas="0.75, 0.5, 0.3",
         taus="1.0, 1.5, 2.0",
         picture_size=256,
     )
-    sheet = saved(graph, sweep["sheet"], "Contact sheet", canvas=(900, 760))
+    sheet = saved(graph, sweep["sheet"], "Contact sheet", canvas=(760, 760))
     notes = note(graph, "The sheet", SHEET, CONTENT_PICTURE, PORCELAIN)
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
-    graph.column(("Sweep", BROWN, [[adain, sweep], [sheet]]))
+    graph.column(("Sweep", BROWN, [[matched, sweep], [sheet]]))
     return graph
 
 
@@ -88,7 +89,8 @@ def style_library() -> Graph:
         canvas=(300, 380),
     )
     load = graph.add("CellStyleLoad", "Load Style (next time)", model=model.model, canvas=(300, 340))
-    nodes = sampler(graph, model, content, keep["style_kv"], style.last["inverted"])
+    matched = adain(graph, content, style)
+    nodes = [matched, *sampler(graph, model, content, keep["style_kv"], matched[0])]
     save = saved(graph, nodes[-1][0])
     notes = note(graph, "The library", LIBRARY, CONTENT_PICTURE, PORCELAIN, canvas=(300, 400))
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
@@ -116,12 +118,20 @@ def two_styles_by_mask() -> Graph:
         masks=[mask[0], rest[0]],
         canvas=(300, 260),
     )
-    nodes = sampler(graph, model, content, blend[0], left.last["inverted"])
+    palettes = [adain(graph, content, left, "AdaIN: masked part"), adain(graph, content, right, "AdaIN: rest")]
+    noise = graph.add(
+        "LatentCompositeMasked",
+        "Two palettes, one noise",
+        destination=palettes[1][0],
+        source=palettes[0][0],
+        mask=mask[0],
+    )
+    nodes = sampler(graph, model, content, blend[0], noise[0])
     save = saved(graph, nodes[-1][0])
     notes = note(graph, "The masks", MASKS, CONTENT_PICTURE, PORCELAIN, IMPRESSION, canvas=(300, 400))
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]), ("Content", GREEN, content.columns))
     graph.column(("Style of the masked part", PURPLE, left.columns), ("Style of the rest", PURPLE, right.columns))
-    graph.column(("Masks", GREEN, [[everywhere, half, mask, rest, blend]]))
+    graph.column(("Masks", GREEN, [[everywhere, half, mask, rest], [blend, *palettes, noise]]))
     graph.column(("Transfer", BROWN, [nodes, [save]]))
     return graph
 

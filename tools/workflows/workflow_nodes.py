@@ -102,9 +102,6 @@ class NodeType:
 
 IMAGE_OUT, LATENT_OUT, MASK_OUT = (("IMAGE", "IMAGE"),), (("LATENT", "LATENT"),), (("MASK", "MASK"),)
 CORE = {
-    "CellStyleLoadDemoModel": NodeType(
-        (), (("model", "MODEL"), ("conditioning", "CONDITIONING"), ("vae", "VAE")), "cellstyle"
-    ),
     "CheckpointLoaderSimple": NodeType(
         (Input("ckpt_name", "COMBO"),), (("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")), size=(WIDTH, 98)
     ),
@@ -142,6 +139,17 @@ CORE = {
             Input("operation", "COMBO", "add"),
         ),
         MASK_OUT,
+    ),
+    "LatentCompositeMasked": NodeType(
+        (
+            Input("destination", "LATENT"),
+            Input("source", "LATENT"),
+            Input("x", "INT", 0),
+            Input("y", "INT", 0),
+            Input("resize_source", "BOOLEAN", False),
+            Input("mask", "MASK", optional=True),
+        ),
+        LATENT_OUT,
     ),
     "InvertMask": NodeType((Input("mask", "MASK"),), MASK_OUT),
     "DisableNoise": NodeType((), (("NOISE", "NOISE"),)),

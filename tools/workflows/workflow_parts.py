@@ -99,20 +99,24 @@ def _branch(graph: Graph, model: Model, title: str, name: str, last: str, last_t
     return Branch([[picture], [*scaled, latent, node]], image, latent[0], node)
 
 
-def sampler(graph: Graph, model: Model, content: Branch, style_kv: Output, style_noise: Output) -> list[Node]:
-    """Latent AdaIN, Injected Sampler and VAE Decode."""
-    adain = graph.add("LatentAdaIN", "Latent AdaIN", content=content.last["inverted"], style=style_noise)
+def adain(graph: Graph, content: Branch, style: Branch, title: str = "Latent AdaIN") -> Node:
+    """The content's noise with the style's statistics."""
+    return graph.add("LatentAdaIN", title, content=content.last["inverted"], style=style.last["inverted"])
+
+
+def sampler(graph: Graph, model: Model, content: Branch, style_kv: Output, noise: Output) -> list[Node]:
+    """Injected Sampler and VAE Decode."""
     sampled = graph.add(
         "InjectedSampler",
         "Injected Sampler: the dials",
         **model.shared,
-        latent=adain[0],
+        latent=noise,
         style_kv=style_kv,
         content_query=content.last["content_query"],
         gamma=0.75,
         tau=1.5,
     )
-    return [adain, sampled, graph.add("VAEDecode", "VAE Decode", samples=sampled[0], vae=model.vae)]
+    return [sampled, graph.add("VAEDecode", "VAE Decode", samples=sampled[0], vae=model.vae)]
 
 
 def saved(
