@@ -12,7 +12,7 @@ from .unet_layers import LayerKey, SelfAttention
 
 @dataclass(frozen=True)
 class ModelFamily:
-    """What must agree for features of one model to be read by another: model class and layer widths.
+    """What must agree for features of one model to be read by another: kind of model and layer widths.
 
     A LoRA or a fine-tune of the same architecture stays in the family.
     """

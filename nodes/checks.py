@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from comfy.model_sampling import EPS, ModelSamplingDiscrete
+from comfy.model_sampling import EPS, V_PREDICTION, ModelSamplingDiscrete
 
 from ..attention_patch.feature_bank import FeatureBank, ModelFamily
 from ..attention_patch.unet_layers import LayerKey, SelfAttention, find_self_attention
@@ -26,8 +26,13 @@ def check_model(model) -> dict[LayerKey, SelfAttention]:
 
 
 def family_of(model, available: dict[LayerKey, SelfAttention]) -> ModelFamily:
-    """The family that features of this MODEL belong to."""
-    return ModelFamily.of(type(model.model).__name__, available)
+    """The family that features of this MODEL belong to: class, prediction (eps or v), width of the text, layer widths.
+
+    SD 1.x and 2.x share class and layer widths; prediction and text width tell them apart.
+    """
+    prediction = "v" if isinstance(model.get_model_object("model_sampling"), V_PREDICTION) else "eps"
+    context = model.model.model_config.unet_config.get("context_dim")
+    return ModelFamily.of(f"{type(model.model).__name__}/{prediction}/{context}", available)
 
 
 def check_family(what: str, bank: FeatureBank, family: ModelFamily) -> None:

@@ -178,7 +178,8 @@ def _accept(file: str, model, record: Record, size: int) -> None:
 def _check_shapes(file: str, model, record: Record) -> None:
     """Raises ValueError where the latents or the conditioning are not what the model takes."""
     channels, context = model.latent_format.latent_channels, model.model_config.unet_config.get("context_dim")
-    pooled = model.adm_channels - _SIZE_EMBEDDING[record.model] if record.model in _SIZE_EMBEDDING else None
+    sizes = _SIZE_EMBEDDING.get(record.model.split("/")[0])
+    pooled = None if sizes is None else model.adm_channels - sizes
     fits = record.shape[1] == channels and all(
         cond.cross_attn[2] == (context or cond.cross_attn[2])
         and (pooled is None or (cond.pooled_output is not None and cond.pooled_output[1] == pooled))

@@ -30,6 +30,19 @@ def test_a_content_of_another_model_family():
         nodes.sample(sdxl, sdxl_conditioning, inverted, style_kv, query)
 
 
+def test_models_of_one_shape_that_predict_differently_are_told_apart():
+    # SD 1.x and SD 2.x have the same class and layer widths
+    sd15, sd15_conditioning = good()
+    other = sd15.clone()
+    from comfy.model_base import ModelType, model_sampling
+
+    other.add_object_patch("model_sampling", model_sampling(sd15.model.model_config, ModelType.V_PREDICTION))
+    style_kv, _ = nodes.capture(other, sd15_conditioning, nodes.latent(1, 4, 8, 8), steps=2)
+    inverted, query, _ = nodes.invert(sd15, sd15_conditioning, nodes.latent(1, 4, 8, 8), steps=2)
+    with pytest.raises(ValueError, match=r"BaseModel/v/32.*BaseModel/eps/32"):
+        nodes.sample(sd15, sd15_conditioning, inverted, style_kv, query)
+
+
 @pytest.mark.parametrize("run", [nodes.invert, nodes.capture])
 class TestInversion:
     @pytest.mark.parametrize(
