@@ -1,4 +1,4 @@
-"""What the nodes say about themselves, in the forms that ComfyUI's front end reads: locale files and help tables."""
+"""What the nodes say about themselves, in the forms that ComfyUI's front end reads: locale files and help lists."""
 
 from __future__ import annotations
 
@@ -9,10 +9,24 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCALES = ROOT / "locales"
 HELP = ROOT / "web" / "docs"
 CATEGORY = "CellStyle"
-# headings of the generated tables, and the words in them
+# headings of the generated lists, and the words in them
 WORDS = {
-    "en": {"inputs": "## Inputs", "outputs": "## Outputs", "default": "default", "optional": "optional", "to": " to "},
-    "zh": {"inputs": "## 输入", "outputs": "## 输出", "default": "默认", "optional": "可不连", "to": " 到 "},
+    "en": {
+        "inputs": "## Inputs",
+        "outputs": "## Outputs",
+        "default": "default",
+        "optional": "optional",
+        "to": " to ",
+        "between": "; ",
+    },
+    "zh": {
+        "inputs": "## 输入",
+        "outputs": "## 输出",
+        "default": "默认",
+        "optional": "可不连",
+        "to": " 到 ",
+        "between": "；",
+    },
 }
 
 
@@ -60,29 +74,33 @@ def help_path(node, language: str) -> Path:
     return HELP / node_id(node) / f"{language}.md"
 
 
-def with_tables(page: str, node, texts: dict, language: str) -> str:
-    """A help page whose sections of inputs and outputs are made from the schema (ranges) and the locale (words)."""
+def with_lists(page: str, node, texts: dict, language: str) -> str:
+    """A help page whose sections of inputs and outputs are made from the schema (ranges) and the locale (words).
+
+    Lists and no tables: the panel beside the graph is narrower than a table with two columns of text.
+    """
     schema, words = node.GET_SCHEMA(), WORDS[language]
-    rows = [_row(part, texts["inputs"], words) for part in schema.inputs]
-    results = [_output_row(part.display_name, texts["outputs"][str(i)]) for i, part in enumerate(schema.outputs)]
-    for heading, lines in ((words["inputs"], rows), (words["outputs"], results)):
+    inputs = [
+        _line(_socket_names(part), part.id, texts["inputs"][part.id], _facts(part, words)) for part in schema.inputs
+    ]
+    outputs = [
+        _line("", part.display_name, texts["outputs"][str(i)], part.get_io_type())
+        for i, part in enumerate(schema.outputs)
+    ]
+    for heading, lines in ((words["inputs"], inputs), (words["outputs"], outputs)):
         if lines:
-            page = _replace_section(page, heading, "| | |\n| --- | --- |\n" + "\n".join(lines))
+            page = _replace_section(page, heading, "\n".join(lines))
     return page
 
 
-def _row(part, texts: dict, words: dict) -> str:
-    text = texts[part.id]
-    name = f"**{part.id}**" + (f"<br>{text['name']}" if text["name"] != part.id else "")
-    if grows := template_of(part):
-        names = grows[1]
-        name += f"<br>{names[0]} … {names[-1]}"
-    facts = _facts(part, words)
-    return f"| {name} | {text['tooltip']}" + (f"<br>*{facts}*" if facts else "") + " |"
+def _line(more: str, name: str, text: dict, facts: str) -> str:
+    known_as = f" {text['name']}" if not text["name"].startswith(name) else text["name"].removeprefix(name)
+    return f"- **{name}**{known_as}{more}" + (f" *({facts})*" if facts else "") + f"<br>{text['tooltip']}"
 
 
-def _output_row(name: str, text: dict) -> str:
-    return f"| **{name}**" + (f"<br>{text['name']}" if text["name"] != name else "") + f" | {text['tooltip']} |"
+def _socket_names(part) -> str:
+    grows = template_of(part)
+    return f", {grows[1][0]} … {grows[1][-1]}" if grows else ""
 
 
 def _facts(part, words: dict) -> str:
@@ -101,7 +119,7 @@ def _facts(part, words: dict) -> str:
     elif kind not in ("COMBO",):
         shown = template_of(part)[0].get_io_type() if template_of(part) else kind
         facts = [shown] + ([words["optional"]] if part.optional else [])
-    return "; ".join(facts)
+    return words["between"].join(facts)
 
 
 def _replace_section(page: str, heading: str, body: str) -> str:

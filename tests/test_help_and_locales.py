@@ -1,6 +1,6 @@
 """Every node has a help page and a translation, in English and Chinese, and they say what the nodes say.
 
-English locale and the tables of inputs and outputs in the help pages are generated. After a node changed:
+The English locale and the lists of inputs and outputs in the help pages are generated. After a node changed:
 
     python3 tools/test.py tests/test_help_and_locales.py --update-golden
 
@@ -16,7 +16,7 @@ from functools import cache
 
 import pytest
 from cellstyle.nodes import NODES
-from node_texts import CATEGORY, HELP, LOCALES, ROOT, WORDS, as_json, english, help_path, locale, node_id, with_tables
+from node_texts import CATEGORY, HELP, LOCALES, ROOT, WORDS, as_json, english, help_path, locale, node_id, with_lists
 
 LANGUAGES = tuple(WORDS)
 # vue-i18n reads these as plurals, links and placeholders
@@ -40,7 +40,7 @@ def updated(request):
         for language in LANGUAGES:
             path = help_path(node, language)
             texts = locale(language)[node_id(node)]
-            page = with_tables(path.read_text(encoding="utf-8"), node, texts, language)
+            page = with_lists(path.read_text(encoding="utf-8"), node, texts, language)
             path.write_text(page, encoding="utf-8")
 
 
@@ -99,14 +99,14 @@ def test_help_page_explains_every_input_and_output(node, language):
     assert path.is_file(), f"{node_id(node)} has no help page in {language}"
     page = path.read_text(encoding="utf-8")
     texts = locale(language)[node_id(node)]
-    assert page == with_tables(page, node, texts, language), "a node changed: run this file with --update-golden"
+    assert page == with_lists(page, node, texts, language), "a node changed: run this file with --update-golden"
     title = page.splitlines()[0]
     assert title.startswith(f"# {texts['display_name']}")
     assert node.GET_SCHEMA().display_name in title
     schema = node.GET_SCHEMA()
-    rows = [line for line in page.splitlines() if line.startswith("| **")]
+    rows = [line for line in page.splitlines() if line.startswith("- **")]
     for name in [part.id for part in schema.inputs] + [part.display_name for part in schema.outputs]:
-        assert any(row.startswith((f"| **{name}** ", f"| **{name}**<br>")) for row in rows), name
+        assert any(row.startswith(f"- **{name}**") for row in rows), name
 
 
 def test_no_help_page_without_a_node():
@@ -119,7 +119,7 @@ def test_no_help_page_without_a_node():
 @each_node
 def test_both_languages_have_the_same_sections_and_links(node, language):
     pages = [help_path(node, each).read_text(encoding="utf-8") for each in LANGUAGES]
-    for pattern in (r"^#+ ", r"^- ", r"^\d\. ", r"^\| ", r"`[^`]*`", r"\]\([^)]*\)"):
+    for pattern in (r"^#+ ", r"^- ", r"^\d\. ", r"`[^`]*`", r"\]\([^)]*\)"):
         counts = [re.findall(pattern, page, re.MULTILINE) for page in pages]
         assert len(counts[0]) == len(counts[1]), f"{pattern}: {counts}"
     assert re.findall(r"\]\(([^)]*)\)", pages[0]) == re.findall(r"\]\(([^)]*)\)", pages[1])
