@@ -28,6 +28,7 @@ class CellStyleFidelity(io.ComfyNode):
                 "Measures how much of a micrograph's structure survived the style, and how close the style came: a "
                 "report to look at, and numbers. A batch gives one report a pair and the mean of each number."
             ),
+            is_output_node=True,
             search_aliases=[
                 "ssim",
                 "ms-ssim",

@@ -27,6 +27,7 @@ class CellStyleSweep(io.ComfyNode):
                 "Samples every pair of the listed gamma and tau values and puts the pictures on one labelled contact "
                 "sheet. The inversions are shared, so a cell costs one sampling."
             ),
+            is_output_node=True,
             search_aliases=["contact sheet", "grid", "xy plot", "parameter sweep", "compare gamma tau", "rheostat"],
             inputs=[
                 io.Model.Input("model", tooltip="The model that made style_kv and content_query."),
