@@ -23,7 +23,8 @@ from host_layout import ROOT
 from PIL import Image
 from swap_model import DEMO_LOADER, Graph, nodes_of, shortened, with_model, without_upscaler
 
-SIDE, INSET, BORDER, QUALITY = 512, 152, 4, 86
+SIDE, INSET, BORDER, QUALITY = 400, 120, 3, 82
+LARGEST = 512  # width in pixels where the workflow scales its pictures: the demo model is slow above
 WHOLE = {"gamma_tau_sheet": "SaveImage", "micrograph_fidelity": "PreviewImage"}  # pictures that say it all themselves
 
 
@@ -70,6 +71,8 @@ def thumbnail(server: ComfyServer, name: str) -> Image.Image:
     """Run one workflow and compose its picture."""
     graph = json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
     graph = shortened(without_upscaler(with_model(graph, DEMO_LOADER)), steps=20)
+    for node in nodes_of(graph, "ImageScale"):
+        graph[node]["inputs"]["width"] = LARGEST
     if name in WHOLE:
         return fitted(result_of(server, graph, WHOLE[name])[0], SIDE)
     loaded = [graph[node]["inputs"]["image"] for node in nodes_of(graph, "LoadImage")]
