@@ -1,6 +1,6 @@
 """The demo model's autoencoder: a linear patch transform (PCA of 8x8 patches at first) and a convolutional correction.
 
-All convolutions but the last two work at a quarter of the picture's size or less, which is what makes it quick on a CPU.
+All convolutions but the last two work at a quarter of the picture's size or less: that makes it quick on a CPU.
 """
 
 from __future__ import annotations

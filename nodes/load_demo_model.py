@@ -17,8 +17,8 @@ class CellStyleLoadDemoModel(io.ComfyNode):
             category=CATEGORY,
             description=(
                 "A tiny latent diffusion model inside the node pack, trained from scratch on drawn micrographs and "
-                "patterns: try every node at once, with no download. It has Stable Diffusion 1.5's layer numbers. It is "
-                "a demonstration, not a substitute for a real checkpoint. MODEL_CARD.md says what it can do."
+                "patterns: try every node at once, with no download. It has Stable Diffusion 1.5's layer numbers. It "
+                "is a demonstration, not a substitute for a real checkpoint. MODEL_CARD.md says what it can do."
             ),
             search_aliases=[
                 "demo model",

@@ -1,0 +1,166 @@
+"""Measures the demo model against its bars and draws the pictures of its card.
+
+    python tools/demo_model/evaluate.py [--only autoencoder round_trip samples attention style dials speed]
+
+Everything runs through the pack's own nodes on the exported weights, with fixed seeds. Writes docs/images/demo_model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from evaluate_attention import entropies
+from evaluate_setup import Bench, contents, psnr, styles
+from evaluate_style import dials, judge, transfers
+from PIL import Image
+from train_paths import ROOT, WORK
+
+PICTURES = ROOT / "docs" / "images" / "demo_model"
+ROWS: list[dict] = []
+
+
+def row(what: str, bar: str, value: str, met: bool | None) -> None:
+    met = None if met is None else bool(met)
+    ROWS.append({"what": what, "bar": bar, "value": value, "met": met})
+    print(f"| {what} | {bar} | {value} | {'' if met is None else 'yes' if met else 'no'} |", flush=True)
+
+
+def sheet(rows: list[list[np.ndarray]], name: str, size: int = 160) -> None:
+    """Pictures (H, W, 3) in 0..1, side by side and below one another, as docs/images/demo_model/<name>.jpg."""
+    tiles = [[np.asarray(_small(picture, size)) for picture in line] for line in rows]
+    whole = np.concatenate([np.concatenate(line, axis=1) for line in tiles])
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(whole).save(PICTURES / f"{name}.jpg", quality=88)
+
+
+def _small(picture: np.ndarray, size: int) -> Image.Image:
+    return Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)).resize((size, size), Image.LANCZOS)
+
+
+def autoencoder(bench: Bench) -> None:
+    import dataset
+    from skimage import data
+
+    pictures, names = dataset.load(held_out=True)
+    values = [psnr(bench.decode(bench.encode(p / 255)["samples"]), p / 255) for p in pictures[:96]]
+    row("autoencoder, held-out pictures, mean", ">= 26 dB", f"{np.mean(values):.2f} dB", np.mean(values) >= 26)
+    tissue = data.immunohistochemistry() / 255
+    value = psnr(bench.decode(bench.encode(tissue)["samples"]), tissue)
+    row("autoencoder, tissue section", ">= 24 dB", f"{value:.2f} dB", value >= 24)
+    values, names = np.array(values), names[:96]
+    by_family = {name: values[names == name].mean() for name in sorted(set(names))}
+    print("  by family:", ", ".join(f"{n} {v:.1f}" for n, v in by_family.items()))
+    worst = np.argsort(values)[:4]
+    originals = [pictures[i] / 255 for i in worst]
+    sheet([originals, [bench.decode(bench.encode(p)["samples"]) for p in originals]], "autoencoder_worst")
+
+
+def round_trip(bench: Bench) -> None:
+    pictures = [picture for name, picture in contents().items() if name != "cell"]
+    for steps, refinement, bar in ((50, 0, 36), (10, 1, 40)):
+        value = np.mean([bench.round_trip(p, steps, refinement) for p in pictures])
+        name = f"round trip, {steps} steps, {refinement} refinements"
+        row(name, f">= {bar} dB", f"{value:.2f} dB", value >= bar)
+
+
+def samples(bench: Bench) -> None:
+    import comfy.sample
+
+    noise = torch.randn(8, 16, 32, 32, generator=torch.Generator().manual_seed(5))
+    latents = comfy.sample.sample(
+        *(bench.model, noise, 30, 1.0, "euler", "normal"),
+        *(bench.conditioning, bench.conditioning, torch.zeros_like(noise)),
+        disable_pbar=True,
+        seed=5,
+    )
+    pictures = [bench.decode(z[None]) for z in latents]
+    sheet([pictures[:4], pictures[4:]], "samples")
+    row("unconditional samples", "look like the families", "see samples.jpg", None)
+
+
+def attention(bench: Bench) -> None:
+    found = entropies(bench, list(contents().values()))
+    mean = np.mean(list(found.values()))
+    value = f"{mean:.3f} ({', '.join(f'{v:.2f}' for v in found.values())})"
+    row("attention entropy, blocks 6..11", "<= 0.85", value, mean <= 0.85)
+
+
+def style(bench: Bench) -> None:
+    given, wanted = contents(), styles()
+    results = transfers(bench, given, wanted)
+    blank = np.ones((8, 8, 3), np.float32)
+    sheet([[blank, *wanted.values()]] + [[given[c], *(results[c, s][0] for s in wanted)] for c in given], "transfers")
+    sheet([[blank, *wanted.values()]] + [[given[c], *(results[c, s][1] for s in wanted)] for c in given], "adain_alone")
+    found = judge(results, given, wanted)
+    worst = f"worst pair {found['colour_fall_worst']:.0%}"
+    row("mean colour comes nearer", ">= 80 %", f"{found['colour_fall']:.0%} ({worst})", found["colour_fall"] >= 0.8)
+    text = f"{found['texture_gain']:.1%} ({found['texture']:.3f}, AdaIN {found['texture_adain']:.3f})"
+    row("texture nearer than AdaIN alone", ">= 15 %", text, found["texture_gain"] >= 0.15)
+    met = found["named"] >= 9 and found["named_adain"] < found["named"]
+    row("right style by texture", ">= 9 of 12, AdaIN fewer", f"{found['named']}, AdaIN {found['named_adain']}", met)
+
+
+def the_dials(bench: Bench) -> None:
+    given, wanted = contents(), styles()
+    found, shown = dials(bench, given, wanted)
+    sheet([list(shown.values())], "gamma")
+    gamma, tau = found["gamma"], found["tau"]
+    values = list(gamma.values())
+    rising = all(b > a for a, b in pairwise(values))
+    span = gamma[0.75] - gamma[0.3]
+    row("edge correlation, gamma .75 - .3", ">= 0.05", f"{span:.3f}", span >= 0.05)
+    row("edge correlation over gamma", "rises", ", ".join(f"{k}: {v:.3f}" for k, v in gamma.items()), rising)
+    kept = found["kept"][0.75]
+    row("edge correlation at .75, tissue and TEM, worst", ">= 0.5", f"{kept:.3f}", kept >= 0.5)
+    values = list(tau.values())
+    rising = all(b > a for a, b in pairwise(values))
+    row("local contrast over tau", "rises", ", ".join(f"{k}: {v:.4f}" for k, v in tau.items()), rising)
+
+
+def speed(bench: Bench) -> None:
+    for size, limit in ((256, 30), (512, 180)):
+        bench.inverted.clear()
+        bench.made.clear()
+        given, wanted = contents(size), styles(size)
+        start = time.monotonic()
+        bench.transfer(("tissue", given["tissue"]), ("porcelain", wanted["porcelain"]))
+        seconds = time.monotonic() - start
+        row(f"a transfer at {size}x{size}, {bench.steps} steps", f"<= {limit} s", f"{seconds:.1f} s", seconds <= limit)
+
+
+PARTS = {
+    "autoencoder": autoencoder,
+    "round_trip": round_trip,
+    "samples": samples,
+    "attention": attention,
+    "style": style,
+    "dials": the_dials,
+    "speed": speed,
+}
+
+
+@torch.inference_mode()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--output", type=Path, default=WORK / "evaluation.json")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    bench = Bench(options.steps)
+    print("| what | bar | measured | met |\n| --- | --- | --- | --- |")
+    for part in options.only:
+        PARTS[part](bench)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(ROWS, indent=1))
+
+
+if __name__ == "__main__":
+    main()

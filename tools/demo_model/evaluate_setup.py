@@ -1,0 +1,116 @@
+"""The demo model through the pack's own nodes, with no server: what the evaluation runs on."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from train_paths import ROOT, use_comfyui
+
+
+def use_pack() -> None:
+    """The repository's root under the name `cellstyle`, as ComfyUI would load it."""
+    use_comfyui()
+    if "cellstyle" in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(
+        "cellstyle", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["cellstyle"] = module
+    spec.loader.exec_module(module)
+    sys.path.append(str(ROOT / "tests"))
+
+
+@dataclass
+class Bench:
+    """MODEL, CONDITIONING and VAE, and what was inverted already; pictures are (H, W, 3) float32 in 0..1."""
+
+    steps: int = 20
+    inverted: dict = field(default_factory=dict)
+    made: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        use_pack()
+        from cellstyle.demo_model.load import load_demo_model
+
+        self.model, self.conditioning, self.vae = load_demo_model()
+
+    def encode(self, picture: np.ndarray) -> dict:
+        return {"samples": self.vae.encode(torch.from_numpy(np.ascontiguousarray(picture)).float()[None])}
+
+    def decode(self, samples: torch.Tensor) -> np.ndarray:
+        return self.vae.decode(samples)[0].clamp(0, 1).numpy()
+
+    def content(self, name: str, picture: np.ndarray):
+        """(inverted LATENT, CONTENT_QUERY), kept by name."""
+        import run_nodes
+
+        if ("content", name) not in self.inverted:
+            result = run_nodes.invert(self.model, self.conditioning, self.encode(picture), steps=self.steps)
+            self.inverted["content", name] = result[:2]
+        return self.inverted["content", name]
+
+    def style(self, name: str, picture: np.ndarray):
+        """(STYLE_KV, inverted LATENT), kept by name."""
+        import run_nodes
+
+        if ("style", name) not in self.inverted:
+            result = run_nodes.capture(self.model, self.conditioning, self.encode(picture), steps=self.steps)
+            self.inverted["style", name] = result
+        return self.inverted["style", name]
+
+    def transfer(self, content: tuple[str, np.ndarray], style: tuple[str, np.ndarray], inject=True, **dials):
+        """The paper's graph, (H, W, 3); inject=False leaves only the AdaIN."""
+        dialled = {"gamma": 0.75, "gamma_end": 0.75, "tau": 1.5, **dials}
+        key = (content[0], style[0], inject, *sorted(dialled.items()))
+        if key not in self.made:
+            self.made[key] = self._transfer(content, style, inject, dials)
+        return self.made[key]
+
+    def _transfer(self, content, style, inject: bool, dials: dict) -> np.ndarray:
+        import run_nodes
+
+        start, query = self.content(*content)
+        features, style_start = self.style(*style)
+        start = run_nodes.adain(start, style_start)
+        features = features if inject else None
+        return self.decode(run_nodes.sample(self.model, self.conditioning, start, features, query, **dials))
+
+    def round_trip(self, picture: np.ndarray, steps: int, refinement: int) -> float:
+        """PSNR in dB of inversion then sampling, against the autoencoder's own reconstruction."""
+        import run_nodes
+
+        latent = self.encode(picture)
+        start, query, _ = run_nodes.invert(self.model, self.conditioning, latent, steps=steps, refinement=refinement)
+        back = self.decode(run_nodes.sample(self.model, self.conditioning, start, content_query=query))
+        return psnr(back, self.decode(latent["samples"]))
+
+
+def psnr(x: np.ndarray, y: np.ndarray) -> float:
+    return float(-10 * np.log10(max(1e-12, np.square(x - y).mean())))
+
+
+def contents(size: int = 256) -> dict[str, np.ndarray]:
+    """Three fixed contents: the real tissue section, the real cell, a drawn TEM picture."""
+    from contents import CONTENTS
+    from skimage import data
+    from skimage.transform import resize
+
+    tissue = resize(data.immunohistochemistry()[:384, :384], (size, size), anti_aliasing=True)
+    cell = resize(data.cell()[60:610, :], (size, size), anti_aliasing=True)
+    cell = np.repeat(((cell - cell.min()) / (cell.max() - cell.min()))[..., None], 3, axis=2)
+    name = next((n for n in CONTENTS if "tem" in n), next(iter(CONTENTS)))
+    drawn = CONTENTS[name](np.random.default_rng(7_001), size, size)
+    return {k: np.asarray(v, np.float32) for k, v in {"tissue": tissue, "cell": cell, name: drawn}.items()}
+
+
+def styles(size: int = 256) -> dict[str, np.ndarray]:
+    """Four fixed styles of the generator, from seeds that training never used."""
+    from styles import STYLES
+
+    names = ("porcelain", "ink_wash", "impression", "mosaic")
+    return {n: STYLES[n](np.random.default_rng(7_100), size, size).astype(np.float32) for n in names}

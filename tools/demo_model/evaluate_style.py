@@ -1,0 +1,88 @@
+"""Style transfer in numbers: 3 contents x 4 styles, and the dials gamma and tau."""
+
+from __future__ import annotations
+
+import numpy as np
+from evaluate_setup import Bench
+
+GAMMAS = (0.0, 0.3, 0.5, 0.75, 1.0)
+TAUS = (1.0, 1.25, 1.5, 2.0)
+
+
+def edges(picture: np.ndarray) -> np.ndarray:
+    """Gradient magnitude of the lightly blurred luminance; (H, W, 3) -> (H, W)."""
+    from scipy.ndimage import gaussian_filter, sobel
+
+    grey = gaussian_filter(picture @ np.array([0.299, 0.587, 0.114]), 1)
+    return np.hypot(sobel(grey, 0), sobel(grey, 1))
+
+
+def edge_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.corrcoef(edges(x).ravel(), edges(y).ravel())[0, 1])
+
+
+def local_contrast(picture: np.ndarray) -> float:
+    """Root mean square of the luminance minus its blur (sigma 2)."""
+    from scipy.ndimage import gaussian_filter
+
+    grey = picture @ np.array([0.299, 0.587, 0.114])
+    return float(np.sqrt(np.square(grey - gaussian_filter(grey, 2)).mean()))
+
+
+def transfers(bench: Bench, contents: dict, styles: dict) -> dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]:
+    """(content, style) -> (transfer, AdaIN alone)."""
+    return {
+        (c, s): (
+            bench.transfer((c, contents[c]), (s, styles[s])),
+            bench.transfer((c, contents[c]), (s, styles[s]), inject=False),
+        )
+        for c in contents
+        for s in styles
+    }
+
+
+def judge(results: dict, contents: dict, styles: dict) -> dict[str, float]:
+    """Means over the pairs; colours in RGB, texture by local binary patterns of the luminance."""
+    from cellstyle.fidelity.style import texture_distance
+
+    colour, with_injection, adain_only, named, named_adain = [], [], [], 0, 0
+    for (c, s), (full, plain) in results.items():
+        mean = styles[s].mean(axis=(0, 1))
+        before = np.linalg.norm(contents[c].mean(axis=(0, 1)) - mean)
+        colour.append(1 - np.linalg.norm(full.mean(axis=(0, 1)) - mean) / before)
+        distances = {name: (texture_distance(full, y), texture_distance(plain, y)) for name, y in styles.items()}
+        with_injection.append(distances[s][0])
+        adain_only.append(distances[s][1])
+        named += min(distances, key=lambda name: distances[name][0]) == s
+        named_adain += min(distances, key=lambda name: distances[name][1]) == s
+    injected, alone = np.mean(with_injection), np.mean(adain_only)
+    return {
+        "colour_fall": float(np.mean(colour)),
+        "colour_fall_worst": float(np.min(colour)),
+        "texture": float(injected),
+        "texture_adain": float(alone),
+        "texture_gain": float(1 - injected / alone),
+        "named": named,
+        "named_adain": named_adain,
+    }
+
+
+def dials(bench: Bench, contents: dict, styles: dict) -> tuple[dict[str, dict[float, float]], dict[float, np.ndarray]]:
+    """Edge correlation by gamma and local contrast by tau (means over the pairs), and one pair's pictures by gamma."""
+    pairs = [(c, next(iter(styles))) for c in contents]
+    by_gamma, by_tau, shown = {}, {}, {}
+    tissue_and_tem = [name for name in contents if name != "cell"]
+    for gamma in GAMMAS:
+        pictures = {
+            (c, s): bench.transfer((c, contents[c]), (s, styles[s]), gamma=gamma, gamma_end=gamma) for c, s in pairs
+        }
+        correlations = {pair: edge_correlation(contents[pair[0]], picture) for pair, picture in pictures.items()}
+        by_gamma[gamma] = float(np.mean(list(correlations.values())))
+        shown[gamma] = pictures[pairs[0]]
+        if gamma == 0.75:
+            kept = min(value for (c, _), value in correlations.items() if c in tissue_and_tem)
+    for tau in TAUS:
+        by_tau[tau] = float(
+            np.mean([local_contrast(bench.transfer((c, contents[c]), (s, styles[s]), tau=tau)) for c, s in pairs])
+        )
+    return {"gamma": by_gamma, "tau": by_tau, "kept": {0.75: kept}}, shown

@@ -1,0 +1,61 @@
+"""The demo model's two networks, initialised for training: the autoencoder at a PCA, the UNet with silent branches."""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+from torch import nn
+from train_paths import ROOT, use_comfyui
+
+sys.path.insert(0, str(ROOT))
+
+from demo_model.autoencoder import FACTOR, LATENT_CHANNELS, PATCH, PatchAutoencoder
+
+
+@torch.no_grad()
+def build_autoencoder(pictures: torch.Tensor | None = None) -> PatchAutoencoder:
+    """The autoencoder for training: exactly the PCA of the 8x8 patches of pictures (N, 3, H, W) in -1..1; learns on."""
+    net = PatchAutoencoder()
+    for last in (net.encoder[-1], net.decoder[-2], net.smooth[-1]):
+        _zero(last)
+    for module in net.modules():
+        if hasattr(module, "second"):
+            module.second.weight.mul_(0.3)
+    if pictures is not None:
+        rows = torch.nn.functional.pixel_unshuffle(pictures, FACTOR).movedim(1, -1).reshape(-1, PATCH)
+        mean = rows.mean(dim=0)
+        variance, axes = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
+        axes, spread = axes[:, -LATENT_CHANNELS:], variance[-LATENT_CHANNELS:].sqrt()
+        net.to_latent.weight.copy_((axes / spread).T[:, :, None, None])
+        net.to_latent.bias.copy_(-(axes / spread).T @ mean)
+        net.to_patch.weight.copy_((axes * spread)[:, :, None, None])
+        net.to_patch.bias.copy_(mean)
+    return net
+
+
+def build_unet() -> nn.Module:
+    """ComfyUI's UNetModel in the demo model's shape (demo_model.architecture), initialised for training, float32."""
+    use_comfyui()
+    import comfy.ops
+    from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
+
+    from demo_model.architecture import UNET_CONFIG
+
+    unet = UNetModel(**UNET_CONFIG, dtype=torch.float32, operations=comfy.ops.manual_cast)
+    for module in unet.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.GroupNorm | nn.LayerNorm):
+            module.comfy_cast_weights = False
+            module.__class__.__mro__[2].reset_parameters(module)
+    for module in unet.modules():
+        if isinstance(module, ResBlock):
+            _zero(module.out_layers[-1])
+        elif type(module).__name__ == "SpatialTransformer":
+            _zero(module.proj_out)
+    _zero(unet.out[-1])
+    return unet
+
+
+def _zero(layer: nn.Module) -> None:
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)

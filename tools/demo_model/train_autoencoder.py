@@ -1,0 +1,166 @@
+"""Trains the demo model's autoencoder on crops of the cached pictures, from a PCA on; resumable at any moment.
+
+    python tools/demo_model/train_autoencoder.py --minutes 9 [--resume]
+    python tools/demo_model/train_autoencoder.py --decoder-minutes 5   # afterwards, with the encoder as it is
+
+Loss: mean squared and mean absolute error, the latter of the picture's gradients too (fine lines), and a mild pull of
+the latents to unit spread. The decoder sees latents with a little noise, so that it forgives a denoiser's errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import dataset
+import numpy as np
+import torch
+from networks import PatchAutoencoder, build_autoencoder
+from train_common import Ema, cosine, save_atomically
+from train_optimizer import Optimizers, split_weights
+from train_parallel import Team, run
+from train_paths import WORK
+
+CHECKPOINT = WORK / "autoencoder.pt"
+LATENT_NOISE = 0.02
+LR_MUON, LR_ADAM = 0.003, 1e-3
+EDGES = ("to_latent.", "to_patch.", "encoder.1.", "encoder.8.", "decoder.9.", "smooth.")
+
+
+def crops(pictures: np.ndarray, count: int, size: int, rng: np.random.Generator) -> torch.Tensor:
+    """(count, 3, size, size) in -1..1, at random places, flipped and turned at random."""
+    result = []
+    for i in rng.integers(len(pictures), size=count):
+        y, x = rng.integers(pictures.shape[1] - size + 1, size=2)
+        crop = np.rot90(pictures[i, y : y + size, x : x + size], rng.integers(4))
+        result.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
+    return torch.from_numpy(np.stack(result)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def loss_of(net: PatchAutoencoder, pictures: torch.Tensor, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """(loss, mean squared error) of a batch (B, 3, h, w)."""
+    latents = net.encode(pictures)
+    error = net.decode(latents + noise * torch.randn_like(latents)) - pictures
+    mse = error.square().mean()
+    edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
+    spread = torch.relu(latents.abs() - 5).square().mean() + 1e-3 * latents.square().mean()
+    return mse + 0.05 * error.abs().mean() + 0.02 * edges + 0.1 * spread, mse
+
+
+@torch.inference_mode()
+def psnr(net: PatchAutoencoder, pictures: np.ndarray) -> np.ndarray:
+    """PSNR in dB of each picture's own reconstruction, clipped to 0..1; pictures (N, H, W, 3) uint8."""
+    result = []
+    for start in range(0, len(pictures), 8):
+        x = torch.from_numpy(pictures[start : start + 8]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        error = (net.decode(net.encode(x)).clamp(-1, 1) - x) / 2
+        result.append(-10 * torch.log10(error.square().mean(dim=(1, 2, 3))))
+    return torch.cat(result).numpy()
+
+
+def report(net: PatchAutoencoder) -> None:
+    """PSNR a family on held-out pictures, their mean, and the real tissue section's."""
+    from skimage import data
+
+    pictures, names = dataset.load(held_out=True)
+    values = psnr(net, pictures)
+    for name in sorted(set(names)):
+        print(f"  {name:24s} {values[names == name].mean():.2f} dB")
+    tissue = psnr(net, data.immunohistochemistry()[None])[0]
+    print(f"held-out mean {values.mean():.2f} dB (worst {values.min():.2f}); tissue section {tissue:.2f} dB")
+
+
+def train(team: Team, options: argparse.Namespace) -> None:
+    """Until options.minutes in all are over, earlier runs included."""
+    torch.manual_seed(0)
+    pictures = dataset.load()[0]
+    some = torch.from_numpy(pictures[:: max(1, len(pictures) // 400)]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    net = build_autoencoder(some).to(memory_format=torch.channels_last)
+    optimizer = Optimizers(*split_weights(net, EDGES), LR_MUON, LR_ADAM, team=team)
+    ema, step, before, done, earlier = Ema(net, 0.998), 0, 0.0, 0, 0.0
+    if options.resume or options.decoder_minutes:
+        state = torch.load(CHECKPOINT, weights_only=False)
+        net.load_state_dict(state["net"])
+        optimizer.load_state_dict(state["optimizer"])
+        ema.values, step, before, done = state["ema"], state["step"], state["seconds"], state["crops"]
+    if options.decoder_minutes:
+        net.load_state_dict(ema.values)
+        before, earlier = 0.0, before
+        for part in (net.to_latent, net.encoder):
+            part.requires_grad_(False)
+    rng = np.random.default_rng((team.rank, step))
+    torch.manual_seed(step * 64 + team.rank)
+    batch = max(1, options.batch // team.count)
+    start = saved = time.monotonic()
+    running, total = None, (options.decoder_minutes or options.minutes) * 60
+    peak = 0.5 if options.decoder_minutes else 1.0
+    while (spent := team.agree(before + time.monotonic() - start)) < total:
+        loss, mse = loss_of(net, crops(pictures, batch, options.size, rng), LATENT_NOISE)
+        net.zero_grad(set_to_none=True)
+        loss.backward()
+        team.mean_gradients(net)
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        share = cosine(spent / total, peak, 0.02, warm=0.02)
+        optimizer.step(share)
+        ema.update(net)
+        step, done = step + 1, done + batch * team.count
+        running = mse.item() if running is None else 0.98 * running + 0.02 * mse.item()
+        if team.rank:
+            continue
+        if step % 50 == 0:
+            print(
+                f"step {step} crops {done} {done / spent:.1f}/s lr share {share:.3f} loss {loss.item():.5f} "
+                f"psnr {-10 * np.log10(running / 4):.2f} dB, {(total - spent) / 60:.1f} min left",
+                flush=True,
+            )
+        if time.monotonic() - saved > 60:
+            save(net, ema, optimizer, step, earlier + spent, done)
+            saved = time.monotonic()
+    if team.rank == 0:
+        save(net, ema, optimizer, step, earlier + spent, done)
+
+
+def save(net, ema, optimizer, step: int, seconds: float, done: int) -> None:
+    state = {"net": net.state_dict(), "ema": ema.values, "optimizer": optimizer.state_dict()}
+    save_atomically({**state, "step": step, "seconds": seconds, "crops": done}, CHECKPOINT)
+
+
+def start_from(path: str) -> None:
+    """A checkpoint with the autoencoder of an exported model, to train on or to encode with."""
+    from safetensors.torch import load_file
+
+    prefix = "first_stage_model."
+    net = PatchAutoencoder()
+    net.load_state_dict({k[len(prefix) :]: v.float() for k, v in load_file(path).items() if k.startswith(prefix)})
+    optimizer = Optimizers(*split_weights(net, EDGES), LR_MUON, LR_ADAM)
+    save(net, Ema(net, 0.998), optimizer, 0, 0.0, 0)
+
+
+def load_trained() -> PatchAutoencoder:
+    """The averaged autoencoder from the checkpoint, for evaluation."""
+    net = PatchAutoencoder()
+    net.load_state_dict(torch.load(CHECKPOINT, weights_only=False)["ema"])
+    return net.eval().requires_grad_(False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=9, help="training time in all, earlier runs included")
+    parser.add_argument("--decoder-minutes", type=float, help="train a finished checkpoint's decoder on; latents stay")
+    parser.add_argument("--batch", type=int, default=18)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--processes", type=int, default=3)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--report", action="store_true", help="only evaluate the checkpoint")
+    parser.add_argument("--init-from", metavar="FILE", help="only make a checkpoint of an exported model's autoencoder")
+    options = parser.parse_args()
+    if options.init_from:
+        start_from(options.init_from)
+        return
+    if not options.report:
+        run(train, options, options.processes)
+    report(load_trained())
+
+
+if __name__ == "__main__":
+    main()
