@@ -90,8 +90,11 @@ def test_the_template_browser_lists_the_pack_and_opens_the_demo(page):
     page.page.wait_for_timeout(1500)  # pictures
     shot(page, "template_browser")
     for file in (ROOT / "workflows").glob("*.jpg"):
-        shown = page.page.locator(f"img[src*='{file.name}'], [data-testid='template-workflow-{file.stem}'] img").first
-        assert shown.evaluate("(image) => image.complete && image.naturalWidth > 100"), file.name
+        card = page.page.get_by_test_id(f"template-workflow-{file.stem}")
+        card.scroll_into_view_if_needed()  # only then is its picture fetched
+        picture = card.locator("img").first
+        picture.wait_for(timeout=10_000)
+        assert picture.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 100
     page.forget()
     page.page.get_by_test_id("template-workflow-cell_style_demo").click()
     page.page.wait_for_function("app.graph.nodes.some((node) => node.type == 'InjectedSampler')")
@@ -147,8 +150,9 @@ def test_run_shows_progress_and_the_result_and_gamma_recomputes_the_sampler_alon
 
 def test_nodes_are_found_by_the_name_of_the_method(page):
     page.open()
-    page.page.mouse.dblclick(1200, 850)
-    page.page.wait_for_timeout(700)
+    page.page.evaluate("() => app.graph.clear()")  # nothing under the pointer
+    page.page.mouse.dblclick(1000, 600)
+    page.page.wait_for_function("document.activeElement?.tagName == 'INPUT'")
     page.page.keyboard.type("StyleID")
     for title in ("DDIM Invert", "Style K/V Capture", "Injected Sampler"):
         page.page.get_by_text(title, exact=True).first.wait_for(timeout=10_000)
