@@ -21,7 +21,8 @@ from demo_model import weights
 
 DATA = (
     "pictures drawn by tools/demo_model (fluorescence, tissue, plant, electron microscopy and ornament families) and "
-    "crops of pictures bundled with scikit-image"
+    "crops of pictures bundled with scikit-image: tissue section, cell, retina, textures and, in these weights, "
+    "about 65 crops of the photographs coffee, chelsea, astronaut and rocket"
 )
 
 
