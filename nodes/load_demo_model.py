@@ -39,7 +39,7 @@ class CellStyleLoadDemoModel(io.ComfyNode):
                     tooltip="The model's only conditioning, an empty prompt. Use it for positive and negative alike.",
                 ),
                 io.Vae.Output(
-                    display_name="vae", tooltip="Its VAE: 8 latent channels, one latent pixel for 8 x 8 image pixels."
+                    display_name="vae", tooltip="Its VAE: 16 latent channels, one latent pixel for 8 x 8 image pixels."
                 ),
             ],
         )
