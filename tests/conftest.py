@@ -12,14 +12,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SUPPORT = ROOT / "tests" / "support"
-TEST_NODES = SUPPORT / "comfy_test_nodes"
-sys.path[1:1] = [str(ROOT / "tests"), str(SUPPORT)]
+sys.path[1:1] = [str(ROOT / "tests"), str(ROOT / "tests" / "support")]
 sys.path.append(str(ROOT / "tools"))
 
 from comfy_client import ComfyClient  # noqa: E402
 from comfy_server import ComfyServer  # noqa: E402
 from host_layout import PATIENT_THREADS, find, host_root  # noqa: E402
+from places import TEST_NODES  # noqa: E402
 
 os.environ.setdefault(*PATIENT_THREADS)  # before torch is imported
 
@@ -44,6 +43,7 @@ def _use_comfyui() -> None:
 
 
 def _load_package() -> None:
+    assert "cellstyle" not in sys.modules, "conftest.py was imported a second time: import from places.py instead"
     spec = importlib.util.spec_from_file_location(
         "cellstyle", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
     )

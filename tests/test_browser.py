@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from browser_page import FrontEnd, front_end
-from conftest import ROOT
 from demo_graph import DEMO_LOADER, RANDOM_LOADER
+from places import ROOT
 from workflow_files import NAMES, has_demo_model, nodes_of, overlapping, put_pictures, read_api, read_ui
 
 MODELS = sorted(

@@ -130,7 +130,7 @@ def test_refinement_costs_its_repeats(client):
 
 def test_a_plain_run_after_a_stylised_one_is_bit_identical_to_a_fresh_servers(server, client):
     from comfy_server import ComfyServer
-    from conftest import TEST_NODES
+    from places import TEST_NODES
 
     client.run(without_output_cache(GRAPH, 3))
     after = digest(client.run(PLAIN))

@@ -7,9 +7,9 @@ import re
 
 import numpy as np
 import pytest
-from conftest import ROOT
 from demo_graph import DEMO_LOADER
 from PIL import Image
+from places import ROOT
 from sd15_checkpoint import write_sd15_checkpoint
 from workflow_files import (
     KINDS,

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from comfy_client import ComfyClient
-from conftest import ROOT
 from demo_graph import DEMO_LOADER, DEMO_MODEL, RANDOM_LOADER
 from PIL import Image
+from places import ROOT
 
 sys.path.append(str(ROOT / "tools" / "workflows"))
 import make_workflows as make_workflows  # handed on: only here is their folder on the path

@@ -1,0 +1,7 @@
+"""Where things are in the checkout, for the tests. (conftest.py acts on import, so no test may import that one.)"""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SUPPORT = ROOT / "tests" / "support"
+TEST_NODES = SUPPORT / "comfy_test_nodes"
