@@ -13,6 +13,10 @@ sys.path.insert(0, str(ROOT))
 from demo_model.autoencoder import FACTOR, LATENT_CHANNELS, PATCH, PatchAutoencoder
 
 
+# PyTorch's default leaves attention logits with a spread of 1/3, a nearly uniform average that learns slowly; now 1.
+ATTENTION_START = 3**0.5
+
+
 @torch.no_grad()
 def build_autoencoder(pictures: torch.Tensor | None = None) -> PatchAutoencoder:
     """The autoencoder for training: exactly the PCA of the 8x8 patches of pictures (N, 3, H, W) in -1..1; learns on."""
@@ -34,6 +38,7 @@ def build_autoencoder(pictures: torch.Tensor | None = None) -> PatchAutoencoder:
     return net
 
 
+@torch.no_grad()
 def build_unet() -> nn.Module:
     """ComfyUI's UNetModel in the demo model's shape (demo_model.architecture), initialised for training, float32."""
     use_comfyui()
@@ -52,6 +57,9 @@ def build_unet() -> nn.Module:
             _zero(module.out_layers[-1])
         elif type(module).__name__ == "SpatialTransformer":
             _zero(module.proj_out)
+            for block in module.transformer_blocks:
+                for layer in (block.attn1.to_q, block.attn1.to_k):
+                    layer.weight.mul_(ATTENTION_START)
     _zero(unet.out[-1])
     return unet
 

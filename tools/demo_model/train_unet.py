@@ -129,7 +129,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
         trainer.resume()
     elif options.init_from:
         trainer.start_from(options.init_from)
-    batch = options.batch or (512 if device.type == "cuda" else 36)
+    batch = options.batch or (512 if device.type == "cuda" else 48)
     trainer.generator.manual_seed((trainer.seed * 1_000_003 + trainer.step) * 64 + team.rank)
     total, before, start = options.minutes * 60, trainer.seconds, time.monotonic()
     saved, running = start, {}
@@ -168,7 +168,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=48, help="training time in all, earlier runs included")
-    parser.add_argument("--batch", type=int, default=0, help="crops a step in all; 0: 36 on a CPU, 512 on a GPU")
+    parser.add_argument("--batch", type=int, default=0, help="crops a step in all; 0: 48 on a CPU, 512 on a GPU")
     parser.add_argument("--reference", type=float, default=0.4, help="share of the batches with a reference")
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--resume", action="store_true")
