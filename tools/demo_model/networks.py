@@ -12,7 +12,6 @@ sys.path.insert(0, str(ROOT))
 
 from demo_model.autoencoder import FACTOR, LATENT_CHANNELS, PATCH, PatchAutoencoder
 
-
 # PyTorch's default leaves attention logits with a spread of 1/3, a nearly uniform average that learns slowly; now 1.
 ATTENTION_START = 3**0.5
 
