@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 import folder_paths
 
+from ..style_file.drafts import remove_abandoned
 from ..style_file.names import EXTENSION
 
 FOLDER = "cellstyle"
@@ -17,7 +19,16 @@ def style_folders() -> list[str]:
     A folder that extra_model_paths.yaml gives comes before models/cellstyle.
     """
     folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
-    return folder_paths.get_folder_paths(FOLDER)
+    folders = folder_paths.get_folder_paths(FOLDER)
+    _tidy(folders[0])
+    return folders
+
+
+@functools.cache
+def _tidy(folder: str) -> None:
+    """Once a server: what an earlier one that was killed had begun to write."""
+    for inner, _, _ in os.walk(folder):
+        remove_abandoned(inner)
 
 
 def style_names() -> list[str]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite, prod
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 import torch
+
+from .drafts import draft_in
 
 DTYPES = {"F32": torch.float32, "F16": torch.float16, "U8": torch.uint8}
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -115,24 +116,21 @@ def write_file(
     text += b" " * (-len(text) % 8)
     if len(text) > LARGEST_HEADER:
         raise ValueError(f"{len(order)} tensors are too many for one style file. Capture fewer layers or steps.")
-    # the name is no style file's, so that nobody lists it
-    draft = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with open(draft, "xb") as file:
-            file.write(struct.pack("<Q", len(text)) + text)
-            for name in order:
-                dtype, shape = specs[name]
-                tensor = produce(name).detach().to("cpu", dtype).contiguous()
-                if tuple(tensor.shape) != tuple(shape):
-                    raise ValueError(f"tensor {name} has shape {tuple(tensor.shape)}, not {tuple(shape)}.")
-                file.write(memoryview(tensor.numpy()).cast("B"))
-            file.flush()
-            os.fsync(file.fileno())
+    with draft_in(path.parent) as (draft, file):
+        file.write(struct.pack("<Q", len(text)) + text)
+        for name in order:
+            dtype, shape = specs[name]
+            tensor = produce(name).detach().to("cpu", dtype).contiguous()
+            if tuple(tensor.shape) != tuple(shape):
+                raise ValueError(f"tensor {name} has shape {tuple(tensor.shape)}, not {tuple(shape)}.")
+            file.write(memoryview(tensor.numpy()).cast("B"))
+        file.flush()
+        os.fsync(file.fileno())
+        if os.name == "nt":
+            file.close()  # Windows moves no file that is open
         while not _move(draft, path, overwrite):
             path = next(paths)
         return path
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _move(draft: Path, path: Path, overwrite: bool) -> bool:
