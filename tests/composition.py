@@ -1,0 +1,81 @@
+"""What every composition test checks: two effects on one model, both there, and each alone as it was.
+
+`Scene` is the pack's graph with a model patch (CellStyleApply) in the place where any sampler takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import comfy.sample
+import comfy.samplers
+import run_nodes as nodes
+import torch
+from cellstyle.nodes.apply_style import CellStyleApply
+from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
+
+STEPS = 3
+# a relative difference that no rounding makes: an effect is there
+PRESENT = 1e-3
+
+
+def outputs(result) -> tuple:
+    """What a node put out, whichever way its version of ComfyUI returns it."""
+    return result if isinstance(result, tuple) else result.result
+
+
+class Scene:
+    """A seeded model, a content and a style of another size, inverted with the model as it is."""
+
+    def __init__(self, contents: int = 1, styles: int = 1, layers: str = "auto", kind: str = "sd15", size=(16, 16)):
+        self.model, self.conditioning = tiny_model(kind), tiny_conditioning(kind)
+        self.negative = tiny_conditioning(kind, seed=8)
+        self.content = nodes.latent(contents, 4, *size, seed=1)
+        self.style = nodes.latent(styles, 4, 16, 24, seed=2)
+        self.start, self.query, self.sigmas = nodes.invert(
+            self.model, self.conditioning, self.content, STEPS, layers=layers
+        )
+        self.style_kv = nodes.capture(self.model, self.conditioning, self.style, STEPS, layers=layers)[0]
+
+    def inject(self, model, style_kv=None, **dials):
+        """The MODEL with the injection on it."""
+        style_kv = self.style_kv if style_kv is None else style_kv
+        return CellStyleApply.execute(model, style_kv, self.query, **{**nodes.DIALS, **dials}).result[0]
+
+    def sample(self, model, positive=None, negative=None, cfg: float = 1.0, mask=None) -> torch.Tensor:
+        """Euler over the inversion's levels with any MODEL; the same random numbers every time."""
+        torch.manual_seed(0)
+        positive = positive or self.conditioning
+        return comfy.sample.sample_custom(
+            model,
+            torch.zeros_like(self.start["samples"]),
+            cfg,
+            comfy.samplers.sampler_object("euler"),
+            self.sigmas,
+            positive,
+            negative or positive,
+            self.start["samples"],
+            noise_mask=mask,
+            seed=0,
+        )
+
+
+def check_both_are_there(scene: Scene, other: Callable, patched: Callable | None = None, order_free=True, **sampling):
+    """`other` (MODEL to MODEL) and the injection on one model, put on in both orders.
+
+    Each one alone gives the same bits before and after, so neither leaves a trace on the other; together they give
+    what neither gives alone. With `order_free` the order of the two nodes does not matter. Returns the result of both.
+    """
+    inject = patched or scene.inject
+    alone, injected = scene.sample(other(scene.model), **sampling), scene.sample(inject(scene.model), **sampling)
+    both = scene.sample(inject(other(scene.model)), **sampling)
+    swapped = scene.sample(other(inject(scene.model)), **sampling)
+    for result in (both, swapped):
+        assert torch.isfinite(result).all()
+        assert nodes.relative_error(result, injected) > PRESENT, "the other node does nothing"
+        assert nodes.relative_error(result, alone) > PRESENT, "the injection does nothing"
+    if order_free:
+        assert nodes.relative_error(swapped, both) < 1e-5
+    assert torch.equal(scene.sample(other(scene.model), **sampling), alone)
+    assert torch.equal(scene.sample(inject(scene.model), **sampling), injected)
+    return both
