@@ -40,7 +40,7 @@ def break_disk(patch, call: str, fault: Fault) -> None:
     if call in ("fsync", "link", "replace"):
         patch.setattr(os, call, fault.before(getattr(os, call)))
     else:
-        patch.setattr(drafts, "open", lambda *args: Watched(open(*args), call, fault), raising=False)
+        patch.setattr(drafts, "open", lambda *args: Watched(open(*args), call, fault), raising=False)  # noqa: SIM115
 
 
 class Watched:

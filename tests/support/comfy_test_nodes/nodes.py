@@ -8,6 +8,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import ComfyExtension, io
 
+from .faults import CellStyleTestFault, CellStyleTestUnload
 from .tiny_models import tiny_conditioning, tiny_dit, tiny_model, tiny_vae
 
 CATEGORY = "CellStyle/test"
@@ -109,7 +110,14 @@ class CellStyleTestDigest(io.ComfyNode):
 
 class TestExtension(ComfyExtension):
     async def get_node_list(self):
-        return [CellStyleTestTinyModel, CellStyleTestCountCalls, CellStyleTestLatent, CellStyleTestDigest]
+        return [
+            CellStyleTestTinyModel,
+            CellStyleTestCountCalls,
+            CellStyleTestLatent,
+            CellStyleTestDigest,
+            CellStyleTestFault,
+            CellStyleTestUnload,
+        ]
 
 
 def register_routes() -> None:
