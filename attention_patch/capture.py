@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from .feature_bank import FeatureBank
@@ -10,22 +12,26 @@ from .unet_layers import LayerKey
 # where a recording call finds its recorder in `transformer_options`
 CAPTURE = "cellstyle_capture"
 
+Keep = Callable[[torch.Tensor], torch.Tensor]
+
 
 class LevelRecorder:
-    """Takes the hidden states of one level into a bank. Put under CAPTURE into one call's `transformer_options`.
+    """Takes the hidden states of one level. Put under CAPTURE into one call's `transformer_options`.
 
-    The first time a layer runs counts: later runs of the same call belong to other parts of the conditioning, or to
-    another pack's extra passes.
+    features[layer]: (batch, tokens, channels) of the bank's layers; residuals[(block, number)]: (batch, channels, h, w)
+    of its residual blocks. The first time a layer runs counts: later runs of the same call belong to other parts of the
+    conditioning, or to another pack's extra passes.
     """
 
-    def __init__(self, bank: FeatureBank, level: int, device: torch.device):
-        self.bank, self.level, self.device = bank, level, device
-        bank.features.setdefault(level, {})
+    def __init__(self, bank: FeatureBank, keep: Keep = torch.clone, keep_residual: Keep = torch.clone):
+        """keep, keep_residual: make what is stored of a tensor; never the tensor itself, which others may change."""
+        self.bank, self.keep, self.keep_residual = bank, keep, keep_residual
+        self.features: dict[LayerKey, torch.Tensor] = {}
+        self.residuals: dict[tuple[str, int], torch.Tensor] = {}
 
     def record(self, layer: LayerKey, n: torch.Tensor, grid: tuple[int, int]) -> None:
         """n: (batch, tokens, channels); grid: (h, w) with h * w tokens."""
-        features = self.bank.features[self.level]
-        if layer in features:
+        if layer in self.features:
             return
         if n.shape[1] != grid[0] * grid[1]:
             raise ValueError(
@@ -33,14 +39,28 @@ class LevelRecorder:
                 f"{grid[0]} x {grid[1]} were expected; HyperTile and Token Merging do this). Capture with the model as "
                 "it comes from the loader, without that node."
             )
-        features[layer] = n.detach().to(self.device, copy=True)
+        self.features[layer] = self.keep(n.detach())
         self.bank.grids[layer] = grid
 
     def record_residual(self, block: tuple[str, int], h: torch.Tensor) -> None:
         """h: (batch, channels, h, w), a residual block's output."""
-        residuals = self.bank.residuals.setdefault(self.level, {})
-        if block not in residuals:
-            residuals[block] = h.detach().to(self.device, copy=True)
+        if block not in self.residuals:
+            self.residuals[block] = self.keep_residual(h.detach())
+
+    def check(self, name: str) -> None:
+        """Raises ValueError where the network call is over and a layer did not run. name: the node's."""
+        missing = [layer for layer in self.bank.layers if layer not in self.features]
+        if missing:
+            layer = missing[0]
+            raise ValueError(
+                f"{name} could not read layer {layer.block}.{layer.number}: another node replaced that block of the "
+                "model. Connect the model as it comes from the loader."
+            )
+        if len(self.residuals) < len(self.bank.residual_blocks):
+            raise ValueError(
+                f"{name}: this version of ComfyUI does not let a node read residual blocks (0.30 does), or another "
+                "node does so before this one. Leave residual_features empty, or update ComfyUI."
+            )
 
 
 def capture_residual(layer, x, emb, context, transformer_options, *_):

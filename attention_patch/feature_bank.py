@@ -32,7 +32,7 @@ class FeatureBank:
     family: the model they came from. sigmas: sampling sigmas, descending, with the final level (usually 0).
     layers: the layers recorded. batch, height, width: shape of the latent, in latent pixels.
     features[level][layer]: (batch, tokens, channels), the normed hidden state that to_q, to_k and to_v read;
-    level 0 is the noisiest. grids[layer]: (h, w) of the tokens.
+    level 0 is the noisiest. Empty where they are computed again while sampling. grids[layer]: (h, w) of the tokens.
     clean: (batch, C, height, width) the latent that was inverted, in the model's own scale.
     residuals[level][(block, number)]: (batch, channels, h, w), what the residual block of `residual_blocks` put out.
     inputs[level]: (batch, C, height, width) float32 on the CPU, what the network saw at that level's recorded call;
@@ -62,8 +62,9 @@ class FeatureBank:
         return nearest_level(sigma, self.levels)
 
     def nbytes(self) -> int:
-        """Bytes that the features take."""
-        return sum(n.numel() * n.element_size() for layers in self.features.values() for n in layers.values())
+        """Bytes that the features take, or the latents where there are none."""
+        kept = [n for layers in self.features.values() for n in layers.values()] or self.inputs.values()
+        return sum(n.numel() * n.element_size() for n in kept)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,16 @@ import torch
 import torch.nn.functional as F
 
 from ..diffusion.gamma_schedule import gamma_at
-from .capture import layer_of
+from .capture import CAPTURE, layer_of
 from .feature_bank import ContentQuery, FeatureBank, StyleKV, StyleMix
+from .host_copies import ToDevice
 from .style_injection import inject_style, match_batch, match_grid
 from .style_mixture import branch_weights, part_of_style, share_context, stack_contexts, sum_branches
 from .style_settings import step_adain, token_scale
 from .unet_layers import LayerKey
+
+# where a call's `transformer_options` have features that are not stored: {id(bank): {layer: (batch, tokens, channels)}}
+FRESH = "cellstyle_fresh_features"
 
 _slots = itertools.count()
 
@@ -60,26 +64,47 @@ class _Level:
 class StyleInjection:
     """Style injection for one model clone: an APPLY_MODEL wrapper that looks the level up once a call, and an
     `attn1_patch` that injects in the chosen layers. A mixture of styles also needs `output_patch`, which sums the
-    branches that `patch` stacked. Holds no state that a call changes."""
+    branches that `patch` stacked. A call changes nothing in it but the copies made ahead; `cleanup` drops those."""
 
     def __init__(self, style: StyleKV | StyleMix, content: ContentQuery | None, settings: InjectionSettings):
         self.style, self.content, self.settings = style, content.bank if content else None, settings
         self.is_mixture = isinstance(style, StyleMix)
         self.slot = f"cellstyle_injection_{next(_slots)}"
+        self._copies: ToDevice | None = None
 
     def wrapper(
         self, executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs
     ):
         """Puts this call's features under `slot`; outside the injection's range the call passes unchanged."""
         transformer_options = transformer_options or {}
+        if CAPTURE in transformer_options:  # a pass that only reads features
+            return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
         chunks = len(transformer_options.get("cond_or_uncond", (0,)))
-        level = self._level(float(t[0]), x.shape[0] // chunks)
+        sigma = float(t[0])  # the one time a call that the host waits for the device
+        level = self._level(sigma, x.shape[0] // chunks, transformer_options.get(FRESH, {}), x.device)
         if level is not None:
             transformer_options = {**transformer_options, self.slot: level}
             if self.is_mixture:
                 before = transformer_options.get("optimized_attention_override")
                 transformer_options["optimized_attention_override"] = _biased_attention(level, before)
-        return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
+        result = executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
+        if self._copies is not None:  # the device is busy with this call: time for the next one's features
+            for bank, at in self.needed(sigma):
+                if at + 1 in bank.features:
+                    self._copies.ahead(bank.features[at + 1])
+        return result
+
+    def needed(self, sigma: float) -> list[tuple[FeatureBank, int]]:
+        """Banks and levels whose features a call at this sigma injects, each once."""
+        styles, at, _ = self._used(sigma)
+        found = {id(style.bank): (style.bank, level) for style, level in styles}
+        if at is not None:
+            found.setdefault(id(self.content), (self.content, at))
+        return list(found.values())
+
+    def cleanup(self, *_) -> None:
+        """Drops what was copied ahead; for the end of a run, however it ended."""
+        self._copies = None
 
     def patch(self, n, context, value, extra_options):
         """ComfyUI's `attn1_patch`: (n, context, value), each (B, N, C), before the projections."""
@@ -181,35 +206,60 @@ class StyleInjection:
         n_content = match_grid(n_content.to(n.device, n.dtype), self.content.grids[layer], grid)
         return match_batch(n_content, level.chunk, n.shape[0] // level.chunk)
 
-    def _level(self, sigma: float, chunk: int) -> _Level | None:
+    def _used(self, sigma: float) -> tuple[list[tuple[StyleKV, int]], int | None, float]:
+        """(styles with their levels, the content's level, gamma) of a call at this sigma; nothing out of range."""
         settings = self.settings
-        residuals = self._residuals(sigma, chunk)
-        found = []
-        if settings.sigma_end <= sigma <= settings.sigma_start:
-            found = [(style, style.bank.level_of(sigma)) for style in self.style.parts]
-            found = [(style, at) for style, at in found if at is not None]
-        if not found:
-            return _Level([], {}, 0.0, chunk, residuals) if residuals else None
-        for style, _ in found:
-            _check_batch("style", style.bank, chunk)
-        first, at = found[0]
+        if not settings.sigma_end <= sigma <= settings.sigma_start:
+            return [], None, 0.0
+        styles = [(style, style.bank.level_of(sigma)) for style in self.style.parts]
+        styles = [(style, at) for style, at in styles if at is not None]
+        if not styles:
+            return [], None, 0.0
+        first, at = styles[0]
         progress = at / max(1, len(first.bank.levels) - 1)
         gamma = gamma_at(progress, settings.gamma, settings.gamma_end, settings.gamma_curve)
-        content = self._of_content(sigma, chunk, "features") if _within(sigma, settings.query_sigmas) and gamma else {}
-        styles = [(style, style.bank.features[at]) for style, at in found]
-        return _Level(styles, content, gamma if content else 0.0, chunk, residuals)
+        kept = gamma and self.content is not None and _within(sigma, settings.query_sigmas)
+        content = self.content.level_of(sigma) if kept else None
+        return styles, content, gamma if content is not None else 0.0
+
+    def _level(self, sigma: float, chunk: int, fresh: Mapping, device: torch.device) -> _Level | None:
+        residuals = self._residuals(sigma, chunk)
+        styles, at, gamma = self._used(sigma)
+        if not styles:
+            return _Level([], {}, 0.0, chunk, residuals) if residuals else None
+        for style, _ in styles:
+            _check_batch("style", style.bank, chunk)
+        content = {}
+        if at is not None:
+            _check_batch("content", self.content, chunk)
+            content = self._features(self.content, at, fresh, device)
+        found = [(style, self._features(style.bank, level, fresh, device)) for style, level in styles]
+        return _Level(found, content, gamma, chunk, residuals)
+
+    def _features(self, bank: FeatureBank, at: int, fresh: Mapping, device: torch.device) -> dict:
+        """{layer: features} of a level: stored (copied to a CUDA device from RAM), or computed for this call."""
+        stored = bank.features.get(at)
+        if stored is None:
+            if id(bank) not in fresh:
+                raise ValueError(
+                    "the style's or the content's features are not stored (storage is recompute), and this way of "
+                    "sampling does not go through ComfyUI's guiders, which would compute them. Set storage to ram."
+                )
+            return fresh[id(bank)]
+        if device.type != "cuda" or next(iter(stored.values())).device == device:
+            return stored
+        if self._copies is None:
+            self._copies = ToDevice(device)
+        return self._copies.take(stored)
 
     def _residuals(self, sigma: float, chunk: int) -> dict:
         if not self.settings.feature_strength or sigma < self.settings.feature_sigma_end:
             return {}
-        return self._of_content(sigma, chunk, "residuals")
-
-    def _of_content(self, sigma: float, chunk: int, what: str) -> dict:
         at = self.content.level_of(sigma) if self.content is not None else None
         if at is None:
             return {}
         _check_batch("content", self.content, chunk)
-        return getattr(self.content, what).get(at, {})
+        return self.content.residuals.get(at, {})
 
 
 def _within(sigma: float, sigmas: tuple[float, float]) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
-from comfy.patcher_extension import WrappersMP
+from comfy.patcher_extension import CallbacksMP, WrappersMP
 from comfy_api.latest import io
 
+from ..attention_patch.capture import capture_patch
 from ..attention_patch.feature_bank import ContentQuery, StyleKV, StyleMix
 from ..attention_patch.injection import InjectionSettings, StyleInjection
 from ..attention_patch.style_settings import StyleSettings, parse_layer_gamma
 from ..attention_patch.unet_layers import LAYERS_TOOLTIP, select_layers
 from ..diffusion.gamma_schedule import CURVES
 from .checks import check_family, check_model, family_of
+from .recompute_features import Recomputation
 from .wire_types import SETTINGS
 
 
@@ -159,7 +161,14 @@ def with_style_injection(
     )
     injection = StyleInjection(style_kv, content_query, injected)
     patched = model.clone()
+    banks = [part.bank for part in style_kv.parts] + ([content_query.bank] if content_query is not None else [])
+    if not all(bank.features for bank in banks):
+        recomputation = Recomputation(injection)
+        patched.set_model_attn1_patch(capture_patch)
+        patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, injection.slot, recomputation.wrapper)
+        patched.add_callback_with_key(CallbacksMP.ON_CLEANUP, f"{injection.slot}_conds", recomputation.cleanup)
     patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, injection.slot, injection.wrapper)
+    patched.add_callback_with_key(CallbacksMP.ON_CLEANUP, injection.slot, injection.cleanup)
     patched.set_model_attn1_patch(injection.patch)
     if injection.is_mixture:
         patched.set_model_attn1_output_patch(injection.output_patch)

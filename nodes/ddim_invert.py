@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..attention_patch.feature_bank import ContentQuery
+from .feature_storage import precision_input
 from .inversion_inputs import inversion_inputs
 from .run_inversion import invert_and_record
 from .wire_types import CATEGORY, CONTENT_QUERY
@@ -34,6 +35,7 @@ class DDIMInvert(io.ComfyNode):
                         "Tumanyan et al. 2023), for feature_strength of Cell Style Settings. More blocks: more memory."
                     ),
                 ),
+                precision_input(),
             ],
             outputs=[
                 io.Latent.Output(display_name="inverted", tooltip="The content's noise; to Latent AdaIN."),

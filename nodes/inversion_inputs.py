@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..attention_patch.unet_layers import LAYERS_TOOLTIP
-from .run_inversion import STORAGE_MODES
+from .feature_storage import storage_input
 
 
 def inversion_inputs(latent_tooltip: str, steps_tooltip: str = "") -> list:
@@ -38,16 +38,7 @@ def inversion_inputs(latent_tooltip: str, steps_tooltip: str = "") -> list:
             ),
         ),
         io.String.Input("layers", default="auto", advanced=True, tooltip=LAYERS_TOOLTIP),
-        io.Combo.Input(
-            "storage",
-            options=list(STORAGE_MODES),
-            default="auto",
-            advanced=True,
-            tooltip=(
-                "Where the captured features wait. auto: on the device while they fit easily, else in RAM. "
-                "device: fastest. ram: leaves the graphics memory free."
-            ),
-        ),
+        storage_input(),
         io.Sigmas.Input(
             "sigmas",
             optional=True,

@@ -14,14 +14,16 @@ import latent_preview
 import torch
 from comfy_api.latest import io, ui
 
-from ..attention_patch.capture import CAPTURE, LevelRecorder, capture_patch
-from ..attention_patch.feature_bank import FeatureBank, ModelFamily, StyleKV
+from ..attention_patch.capture import CAPTURE, capture_patch
+from ..attention_patch.feature_bank import FeatureBank, ModelFamily, StyleKV, predicted_bytes
 from ..attention_patch.unet_layers import LayerKey
 from ..diffusion.levels import inversion_levels
 from ..style_file.names import path_to_read
 from ..style_file.record import Record
 from ..style_file.style import Style, read_style
+from .bank_writer import BankWriter
 from .checks import check_family, check_model, family_of
+from .feature_storage import FP8, Storage, choose_storage, precision_input, storage_input
 from .style_folder import style_folders, style_names
 from .wire_types import CATEGORY, STYLE_KV
 
@@ -52,6 +54,8 @@ class CellStyleLoad(io.ComfyNode):
                         "network call a step. For full files it only checks that the style fits."
                     ),
                 ),
+                storage_input(optional=True),
+                precision_input(),
             ],
             outputs=[
                 STYLE_KV.Output(display_name="style_kv", tooltip="The style; to Injected Sampler."),
@@ -82,14 +86,18 @@ class CellStyleLoad(io.ComfyNode):
         return f"{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}"
 
     @classmethod
-    def execute(cls, file, model=None):
+    def execute(cls, file, model=None, storage="auto", feature_precision="full"):
         path = path_to_read(style_folders(), file)
         style = read_style(path, accept=functools.partial(_accept, file, model))
         bank = bank_of(style)
-        if not bank.features:
-            recompute_features(model, bank)
         size = os.path.getsize(path)
-        logging.info(f"CellStyleLoad: {file}, {size / 1e6:.1f} MB, {bank.nbytes() / 1e6:.0f} MB of features")
+        if bank.features:
+            logging.info(f"CellStyleLoad: {file}, {size / 1e6:.1f} MB, {bank.nbytes() / 1e6:.0f} MB of features")
+        else:
+            chosen = _storage_for(bank, model, storage, feature_precision)
+            logging.info(f"CellStyleLoad: {file}, {size / 1e6:.1f} MB; {len(bank.levels)} steps, {chosen}")
+            if chosen.place != "recompute":
+                recompute_features(model, bank, chosen)
         picture = torch.from_numpy(style.picture)[None]
         info = describe(file, style.record, size)
         return io.NodeOutput(StyleKV(bank), {"samples": style.inverted}, picture, info, ui=ui.PreviewImage(picture))
@@ -114,7 +122,15 @@ def family_from(record: Record) -> ModelFamily:
     return ModelFamily(record.model, tuple((LayerKey(*layer), width) for layer, width in record.widths.items()))
 
 
-def recompute_features(model, bank: FeatureBank) -> None:
+def _storage_for(bank: FeatureBank, model, storage: str, precision: str) -> Storage:
+    dtype = FP8 if precision == "fp8" else model.model.get_dtype_inference()
+    size = comfy.model_management.dtype_size(dtype)
+    features = predicted_bytes(check_model(model), bank.layers, bank.clean.shape, len(bank.levels), size)
+    trajectory = sum(seen.numel() * seen.element_size() for seen in bank.inputs.values())
+    return choose_storage(storage, precision, features, trajectory, model.load_device)
+
+
+def recompute_features(model, bank: FeatureBank, storage: Storage) -> None:
     """Fills a bank's features: the model's own pass over the latents it saw at the capture, one call a level.
 
     Raises: ValueError: another node replaced a block of the model, so that a layer could not be read.
@@ -122,37 +138,32 @@ def recompute_features(model, bank: FeatureBank) -> None:
     patched = model.clone()
     patched.set_model_attn1_patch(capture_patch)
     levels = inversion_levels(bank.sigmas, float(model.get_model_object("model_sampling").sigmas[0]))
-    count = len(levels) - 1
     guider = comfy.samplers.CFGGuider(patched)
     guider.inner_set_conds({"positive": bank.conditioning})
     blank = torch.zeros_like(bank.clean)
+    writer = BankWriter("CellStyleLoad", bank, storage, model.load_device)
     guider.sample(
         blank,
         blank,
-        comfy.samplers.KSAMPLER(functools.partial(_visit_levels, bank=bank)),
+        comfy.samplers.KSAMPLER(functools.partial(_visit_levels, bank=bank, writer=writer)),
         levels,
-        callback=latent_preview.prepare_callback(patched, count),
+        callback=latent_preview.prepare_callback(patched, len(levels) - 1),
         disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
         seed=0,
     )
-    if any(layer not in bank.features.get(level, {}) for level in range(count) for layer in bank.layers):
-        raise ValueError(
-            "the style's features could not be computed: another node replaced a block of the model. Connect the "
-            "model as it comes from the loader."
-        )
 
 
-def _visit_levels(model, x, sigmas, extra_args=None, callback=None, disable=None, *, bank):
+def _visit_levels(model, x, sigmas, extra_args=None, callback=None, disable=None, *, bank, writer):
     """A sampler function that goes nowhere: shows the network what it saw at each level, from the least noisy up."""
     model_options = extra_args["model_options"]
     for i, level in enumerate(reversed(range(len(bank.levels)))):
         seen = bank.inputs[level].to(x.device)
-        recorder = LevelRecorder(bank, level, torch.device("cpu"))
-        options = {**model_options.get("transformer_options", {}), CAPTURE: recorder}
+        options = {**model_options.get("transformer_options", {}), CAPTURE: writer.recorder(level)}
         args = {**extra_args, "model_options": {**model_options, "transformer_options": options}}
         denoised = model(seen, bank.levels[level] * seen.new_ones([len(seen)]), **args)
         if callback is not None:
             callback({"x": seen, "i": i, "sigma": sigmas[i + 1], "sigma_hat": sigmas[i + 1], "denoised": denoised})
+    writer.finish()
     return x
 
 

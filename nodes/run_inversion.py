@@ -13,16 +13,14 @@ import latent_preview
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 
-from ..attention_patch.capture import CAPTURE, LevelRecorder, capture_patch, capture_residual
+from ..attention_patch.capture import CAPTURE, capture_patch, capture_residual
 from ..attention_patch.feature_bank import FeatureBank, predicted_bytes
 from ..attention_patch.unet_layers import select_blocks, select_layers
 from ..diffusion.inversion import sample_ddim_inversion
 from ..diffusion.levels import check_sampling_sigmas, ddim_sigmas, inversion_levels
+from .bank_writer import BankWriter
 from .checks import check_latent, check_model, check_not_blank, family_of
-
-STORAGE_MODES = ("auto", "device", "ram")
-# how much of the free device memory "auto" fills with features; the rest is the network's
-_DEVICE_SHARE = 0.25
+from .feature_storage import FP8, choose_storage, is_repeatable
 
 
 def invert_and_record(
@@ -36,6 +34,7 @@ def invert_and_record(
     storage: str,
     sigmas=None,
     residual_features: str = "",
+    feature_precision: str = "full",
 ) -> tuple[torch.Tensor, FeatureBank]:
     """Inverts a LATENT with a clone of MODEL and records the hidden states of the chosen layers in the same pass.
 
@@ -43,7 +42,7 @@ def invert_and_record(
         name: the node's name, for the log.
         steps: network calls without refinement; ignored where `sigmas` (a scheduler's SIGMAS) is given.
         refinement: fixed-point repeats a step, each `steps` more calls.
-        layers: see `select_layers`. storage: one of STORAGE_MODES.
+        layers: see `select_layers`. storage, feature_precision: see `choose_storage`.
         residual_features: decoder blocks whose residual output is recorded too, see `select_blocks`; "" for none.
     Returns:
         the inverted samples (B, C, H, W) in LATENT scale, and the bank.
@@ -59,13 +58,16 @@ def invert_and_record(
     levels = inversion_levels(sampling_sigmas, float(model_sampling.sigmas[0]))
     count = len(levels) - 1
 
-    element_size = comfy.model_management.dtype_size(model.model.get_dtype_inference())
-    expected = predicted_bytes(available, chosen, samples.shape, count, element_size)
-    device = _storage_device(storage, expected, model.load_device)
-    logging.info(
-        f"{name}: {count} steps, {count * (refinement + 1)} network calls; about {expected / 1e6:.0f} MB of features "
-        f"on {device.type}"
+    dtype = FP8 if feature_precision == "fp8" else model.model.get_dtype_inference()
+    storage = choose_storage(
+        storage,
+        feature_precision,
+        predicted_bytes(available, chosen, samples.shape, count, comfy.model_management.dtype_size(dtype)),
+        samples.numel() * count * 4,
+        model.load_device,
+        is_repeatable(conditioning),
     )
+    logging.info(f"{name}: {count} steps, {count * (refinement + 1)} network calls; {storage}")
     started = time.perf_counter()
 
     clean = model.model.process_latent_in(samples.to(torch.float32))
@@ -80,7 +82,7 @@ def invert_and_record(
     guider = comfy.samplers.CFGGuider(patched)
     guider.inner_set_conds({"positive": conditioning})
     sampler = comfy.samplers.KSAMPLER(
-        functools.partial(_sample_inversion, bank=bank, device=device, count=count),
+        functools.partial(_sample_inversion, bank=bank, writer=BankWriter(name, bank, storage, model.load_device)),
         extra_options={"refinement": refinement, "sigma_data": float(model_sampling.sigma_data)},
     )
     inverted = guider.sample(
@@ -92,27 +94,26 @@ def invert_and_record(
         disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
         seed=0,
     )
-    _check_recorded(name, bank, count)
-    logging.info(f"{name}: done in {time.perf_counter() - started:.1f} s, {bank.nbytes() / 1e6:.0f} MB of features")
+    logging.info(f"{name}: done in {time.perf_counter() - started:.1f} s, {bank.nbytes() / 1e6:.0f} MB kept")
     return inverted.to(comfy.model_management.intermediate_device()), bank
 
 
-def _sample_inversion(
-    model, x, sigmas, extra_args=None, callback=None, disable=None, *, bank, device, count, **options
-):
+def _sample_inversion(model, x, sigmas, extra_args=None, callback=None, disable=None, *, bank, writer, **options):
     """The sampler function that ComfyUI calls: the equations, with a recorder handed to one call a level."""
+    count = len(sigmas) - 1
+    seen = {}  # on the device, so that no step waits for a copy
 
     def recording_args(step: int, sigma: float, x_in: torch.Tensor) -> dict:
         level = count - 1 - step
-        bank.inputs[level] = x_in.detach().to("cpu", torch.float32, copy=True)
-        recorder = LevelRecorder(bank, level, device)
+        seen[level] = x_in.detach().to(torch.float32, copy=True)
         model_options = extra_args["model_options"]
-        transformer_options = {**model_options.get("transformer_options", {}), CAPTURE: recorder}
+        transformer_options = {**model_options.get("transformer_options", {}), CAPTURE: writer.recorder(level)}
         return {**extra_args, "model_options": {**model_options, "transformer_options": transformer_options}}
 
-    return sample_ddim_inversion(
-        model, x, sigmas, extra_args, callback, disable, recording_args=recording_args, **options
-    )
+    x = sample_ddim_inversion(model, x, sigmas, extra_args, callback, disable, recording_args=recording_args, **options)
+    writer.finish()
+    bank.inputs = dict(zip(seen, torch.stack(list(seen.values())).cpu(), strict=True))
+    return x
 
 
 def _on_cpu(conditioning: list) -> list:
@@ -122,28 +123,3 @@ def _on_cpu(conditioning: list) -> list:
         return value.detach().to("cpu") if torch.is_tensor(value) else value
 
     return [[moved(cross), {key: moved(value) for key, value in extra.items()}] for cross, extra in conditioning]
-
-
-def _storage_device(storage: str, expected: int, load_device: torch.device) -> torch.device:
-    cpu = torch.device("cpu")
-    if storage == "ram" or load_device.type == "cpu":
-        return cpu
-    if storage == "device":
-        return load_device
-    free = comfy.model_management.get_free_memory(load_device)
-    return load_device if expected < _DEVICE_SHARE * free else cpu
-
-
-def _check_recorded(name: str, bank: FeatureBank, count: int) -> None:
-    missing = [layer for level in range(count) for layer in bank.layers if layer not in bank.features.get(level, {})]
-    if missing:
-        layer = missing[0]
-        raise ValueError(
-            f"{name} could not read layer {layer.block}.{layer.number}: another node replaced that block of the model. "
-            "Connect the model as it comes from the loader."
-        )
-    if bank.residual_blocks and len(bank.residuals) < count:
-        raise ValueError(
-            f"{name}: this version of ComfyUI does not let a node read residual blocks (0.30 does), or another node "
-            "does so before this one. Leave residual_features empty, or update ComfyUI."
-        )

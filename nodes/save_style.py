@@ -161,7 +161,10 @@ def style_of(bank: FeatureBank, inverted: dict, form: str, dtype: str, texts: di
     if form == "compact" and obstacle:
         raise ValueError(f"this style cannot be saved as compact: {obstacle}. Set format to full.")
     if form == "full" and any(layer not in bank.features.get(i, {}) for i in range(levels) for layer in bank.layers):
-        raise ValueError(f"style_kv lacks features of some layers. {_CONNECT}")
+        raise ValueError(
+            "format is full, but style_kv keeps no features (its storage is recompute). Save it as compact, or capture "
+            "it with storage ram."
+        )
     conditioning = [] if obstacle else [_plain(entry) for entry in bank.conditioning]
     record = Record(
         model=bank.family.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..attention_patch.feature_bank import StyleKV
+from .feature_storage import precision_input
 from .inversion_inputs import inversion_inputs
 from .run_inversion import invert_and_record
 from .wire_types import CATEGORY, STYLE_KV
@@ -22,10 +23,13 @@ class StyleKVCapture(io.ComfyNode):
                 "carry its texture and colour."
             ),
             search_aliases=["style capture", "style features", "attention keys values", "StyleID", "style transfer"],
-            inputs=inversion_inputs(
-                "The style image through VAE Encode. Its size may differ from the content's.",
-                " Use the same number as in DDIM Invert.",
-            ),
+            inputs=[
+                *inversion_inputs(
+                    "The style image through VAE Encode. Its size may differ from the content's.",
+                    " Use the same number as in DDIM Invert.",
+                ),
+                precision_input(),
+            ],
             outputs=[
                 STYLE_KV.Output(
                     display_name="style_kv", tooltip="The style's attention keys and values; to Injected Sampler."

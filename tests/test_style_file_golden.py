@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from cellstyle.nodes.feature_storage import Storage
 from cellstyle.nodes.load_style import bank_of, describe, recompute_features
 from cellstyle.style_file.style import read_style
 from comfy_test_nodes.tiny_models import tiny_model
@@ -44,7 +45,7 @@ def test_todays_features_are_read_for_ever():
 
 def test_todays_trajectory_gives_todays_features():
     stored, bank = bank_of(read_style(FULL)), bank_of(read_style(COMPACT))
-    recompute_features(tiny_model(), bank)
+    recompute_features(tiny_model(), bank, Storage("ram", torch.device("cpu"), False, 0))
     for level, layers in stored.features.items():
         for layer, n in layers.items():
             torch.testing.assert_close(bank.features[level][layer], n, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,80 @@
+"""Features in ordinary RAM without the device ever waiting for them: staged through a little pinned memory.
+
+Only CUDA devices need it. Pinning everything would take up to twice the memory, since pinned blocks are rounded up to
+powers of two; two levels' worth is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+
+class ToRam:
+    """Takes tensors off the device, one level behind: `put` queues the copies of a level, and moves the previous
+    level's from pinned memory to where it stays. `finish` moves the last."""
+
+    def __init__(self) -> None:
+        self._waiting: tuple[dict, dict, torch.cuda.Event] | None = None
+
+    def put(self, tensors: Mapping, into: dict) -> None:
+        """tensors: {key: (…) on the device}. into: gets {key: the same in RAM} at the next call."""
+        staged = {k: torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for k, t in tensors.items()}
+        for key, buffer in staged.items():
+            buffer.copy_(tensors[key], non_blocking=True)  # on the network's own stream: after it, before the next call
+        event = torch.cuda.Event()
+        event.record()
+        self.finish()
+        self._waiting = (staged, into, event)
+
+    def finish(self) -> None:
+        """Waits for what is still under way and puts it where it stays."""
+        if self._waiting is None:
+            return
+        staged, into, event = self._waiting
+        self._waiting = None
+        event.synchronize()
+        into.update({key: buffer.clone(memory_format=torch.contiguous_format) for key, buffer in staged.items()})
+
+
+class ToDevice:
+    """Copies of one level's tensors on the device, made on a stream of their own while the level before is computed.
+
+    `ahead` starts the copies, `take` hands them over; both are no more than caches, so that a level that was not
+    foreseen is copied when it is asked for.
+    """
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self._stream = torch.cuda.Stream(device)
+        self._ready: dict[int, tuple[dict, torch.cuda.Event]] = {}
+        self._pinned: list[tuple[dict, torch.cuda.Event]] = []
+
+    def ahead(self, tensors: Mapping) -> None:
+        """tensors: {key: tensor in RAM}, the mapping that `take` will be asked for."""
+        if id(tensors) in self._ready:
+            return
+        # a pinned buffer goes back to PyTorch's pool only when its copy has left it
+        self._pinned = [(buffers, event) for buffers, event in self._pinned if not event.query()]
+        staged = {key: tensor.pin_memory() for key, tensor in tensors.items()}
+        with torch.cuda.stream(self._stream):
+            copies = {key: buffer.to(self.device, non_blocking=True) for key, buffer in staged.items()}
+            event = torch.cuda.Event()
+            event.record()
+        self._pinned.append((staged, event))
+        self._ready[id(tensors)] = (copies, event)
+
+    def take(self, tensors: Mapping) -> dict:
+        """{key: the tensor on the device}; the network's stream waits for it, the host does not."""
+        self.ahead(tensors)
+        copies, event = self._ready.pop(id(tensors))
+        stream = torch.cuda.current_stream(self.device)
+        stream.wait_event(event)
+        for copy in copies.values():
+            copy.record_stream(stream)  # its memory was taken on the other stream
+        return copies
+
+    def clear(self) -> None:
+        """Forgets what was copied ahead."""
+        self._ready.clear()
