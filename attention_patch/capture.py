@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from comfy.patcher_extension import WrappersMP
 
 from .feature_bank import FeatureBank
+from .patch_order import run_uncompiled, with_patches
 from .unet_layers import LayerKey
 
-# where a recording call finds its recorder in `transformer_options`
+# where a prediction finds its recorder in `transformer_options`
 CAPTURE = "cellstyle_capture"
+# and where one of its network calls, if it is to be recorded, finds which chunk of the batch
+_CHUNK = "cellstyle_capture_chunk"
 
 Keep = Callable[[torch.Tensor], torch.Tensor]
 
 
 class LevelRecorder:
-    """Takes the hidden states of one level. Put under CAPTURE into one call's `transformer_options`.
+    """Takes the hidden states of one level. Put under CAPTURE into one prediction's `transformer_options`.
 
     features[layer]: (batch, tokens, channels) of the bank's layers; residuals[(block, number)]: (batch, channels, h, w)
-    of its residual blocks. The first time a layer runs counts: later runs of the same call belong to other parts of the
-    conditioning, or to another pack's extra passes.
+    of its residual blocks. The first network call that sees the whole picture counts: later ones belong to other parts
+    of the conditioning, or to another pack's extra passes.
     """
 
     def __init__(self, bank: FeatureBank, keep: Keep = torch.clone, keep_residual: Keep = torch.clone):
@@ -28,6 +32,21 @@ class LevelRecorder:
         self.bank, self.keep, self.keep_residual = bank, keep, keep_residual
         self.features: dict[LayerKey, torch.Tensor] = {}
         self.residuals: dict[tuple[str, int], torch.Tensor] = {}
+        self.saw_a_part = False
+
+    def chunk_of(self, shape, transformer_options: dict) -> slice | None:
+        """Which part of a network call's batch is to be recorded: one positive conditioning of the whole picture.
+
+        shape: (B, C, h, w) of what the call sees.
+        """
+        if tuple(shape[-2:]) != tuple(self.bank.clean.shape[-2:]):
+            self.saw_a_part = True
+            return None
+        conds = transformer_options.get("cond_or_uncond", [0])
+        if 0 not in conds:
+            return None
+        size = shape[0] // len(conds)
+        return slice(conds.index(0) * size, (conds.index(0) + 1) * size)
 
     def record(self, layer: LayerKey, n: torch.Tensor, grid: tuple[int, int]) -> None:
         """n: (batch, tokens, channels); grid: (h, w) with h * w tokens."""
@@ -36,11 +55,17 @@ class LevelRecorder:
         if n.shape[1] != grid[0] * grid[1]:
             raise ValueError(
                 f"another node has rearranged the tokens of {layer.block}.{layer.number} ({n.shape[1]} tokens where "
-                f"{grid[0]} x {grid[1]} were expected; HyperTile and Token Merging do this). Capture with the model as "
-                "it comes from the loader, without that node."
+                f"{grid[0]} x {grid[1]} were expected). Capture with the model as it comes from the loader, without "
+                "that node."
+            )
+        known = self.bank.grids.setdefault(layer, grid)
+        if known != grid:
+            raise ValueError(
+                f"another node changes the size of {layer.block}.{layer.number} from step to step ({known[0]} x "
+                f"{known[1]} tokens, then {grid[0]} x {grid[1]}; PatchModelAddDownscale does this). Capture with the "
+                "model as it comes from the loader; the sampler may have that node."
             )
         self.features[layer] = self.keep(n.detach())
-        self.bank.grids[layer] = grid
 
     def record_residual(self, block: tuple[str, int], h: torch.Tensor) -> None:
         """h: (batch, channels, h, w), a residual block's output."""
@@ -50,6 +75,11 @@ class LevelRecorder:
     def check(self, name: str) -> None:
         """Raises ValueError where the network call is over and a layer did not run. name: the node's."""
         missing = [layer for layer in self.bank.layers if layer not in self.features]
+        if missing and self.saw_a_part:
+            raise ValueError(
+                f"{name} saw only parts of the picture, as with conditionings that all have an area. Connect a "
+                "conditioning for the whole picture to it; the sampler may have the areas."
+            )
         if missing:
             layer = missing[0]
             raise ValueError(
@@ -63,25 +93,40 @@ class LevelRecorder:
             )
 
 
+def with_capture(model):
+    """A clone of MODEL that hands hidden states to a prediction's recorder, if it has one."""
+    patched = model.clone()
+    run_uncompiled(patched)
+    patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, CAPTURE, capture_wrapper)
+    return patched
+
+
+def capture_wrapper(executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs):
+    """An APPLY_MODEL wrapper that has a network call recorded, where its recorder wants it."""
+    transformer_options = transformer_options or {}
+    recorder = transformer_options.get(CAPTURE)
+    chunk = recorder.chunk_of(x.shape, transformer_options) if recorder is not None else None
+    if chunk is not None:
+        transformer_options = {**with_patches(transformer_options, first=capture_patch), _CHUNK: chunk}
+    return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
+
+
 def capture_residual(layer, x, emb, context, transformer_options, *_):
     """A `forward_timestep_embed_patch` for ResBlock that changes nothing and records the chosen blocks' outputs."""
     h = layer(x, emb)
-    recorder = transformer_options.get(CAPTURE)
-    if recorder is not None and transformer_options["block"] in recorder.bank.residual_blocks:
-        chunk = h.shape[0] // len(transformer_options["cond_or_uncond"])
-        recorder.record_residual(transformer_options["block"], h[:chunk])
+    chunk = transformer_options.get(_CHUNK)
+    if chunk is not None:
+        recorder = transformer_options[CAPTURE]
+        if transformer_options["block"] in recorder.bank.residual_blocks:
+            recorder.record_residual(transformer_options["block"], h[chunk])
     return h
 
 
 def capture_patch(n, context, value, extra_options):
-    """An `attn1_patch` that changes nothing: it hands n of the chosen layers to the call's recorder, if it has one."""
-    recorder = extra_options.get(CAPTURE)
-    if recorder is not None:
-        layer = layer_of(extra_options)
-        if layer in recorder.bank.layers:
-            # one chunk a conditioning; the first is the plain prediction
-            chunk = n.shape[0] // len(extra_options["cond_or_uncond"])
-            recorder.record(layer, n[:chunk], tuple(extra_options["activations_shape"][-2:]))
+    """An `attn1_patch` that changes nothing: it hands n of the chosen layers to the call's recorder."""
+    recorder, layer = extra_options[CAPTURE], layer_of(extra_options)
+    if layer in recorder.bank.layers:
+        recorder.record(layer, n[extra_options[_CHUNK]], tuple(extra_options["activations_shape"][-2:]))
     return n, context, value
 
 

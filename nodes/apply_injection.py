@@ -6,9 +6,10 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 from comfy_api.latest import io
 
-from ..attention_patch.capture import capture_patch
+from ..attention_patch.capture import CAPTURE, capture_wrapper
 from ..attention_patch.feature_bank import ContentQuery, StyleKV, StyleMix
-from ..attention_patch.injection import InjectionSettings, StyleInjection
+from ..attention_patch.injection import StyleInjection
+from ..attention_patch.injection_settings import InjectionSettings
 from ..attention_patch.style_settings import StyleSettings, parse_layer_gamma
 from ..attention_patch.unet_layers import LAYERS_TOOLTIP, select_layers
 from ..diffusion.gamma_schedule import CURVES
@@ -164,14 +165,12 @@ def with_style_injection(
     banks = [part.bank for part in style_kv.parts] + ([content_query.bank] if content_query is not None else [])
     if not all(bank.features for bank in banks):
         recomputation = Recomputation(injection)
-        patched.set_model_attn1_patch(capture_patch)
+        patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, CAPTURE, capture_wrapper)
         patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, injection.slot, recomputation.wrapper)
         patched.add_callback_with_key(CallbacksMP.ON_CLEANUP, f"{injection.slot}_conds", recomputation.cleanup)
+    patched.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, injection.slot, injection.conditioning_wrapper)
     patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, injection.slot, injection.wrapper)
     patched.add_callback_with_key(CallbacksMP.ON_CLEANUP, injection.slot, injection.cleanup)
-    patched.set_model_attn1_patch(injection.patch)
-    if injection.is_mixture:
-        patched.set_model_attn1_output_patch(injection.output_patch)
     if fine.adain_rate:
         patched.set_model_sampler_post_cfg_function(injection.post_cfg)
     if fine.feature_strength:

@@ -14,7 +14,7 @@ import latent_preview
 import torch
 from comfy_api.latest import io, ui
 
-from ..attention_patch.capture import CAPTURE, capture_patch
+from ..attention_patch.capture import CAPTURE, with_capture
 from ..attention_patch.feature_bank import FeatureBank, ModelFamily, StyleKV, predicted_bytes
 from ..attention_patch.unet_layers import LayerKey
 from ..diffusion.levels import inversion_levels
@@ -135,8 +135,8 @@ def recompute_features(model, bank: FeatureBank, storage: Storage) -> None:
 
     Raises: ValueError: another node replaced a block of the model, so that a layer could not be read.
     """
-    patched = model.clone()
-    patched.set_model_attn1_patch(capture_patch)
+    patched = with_capture(model)
+    bank.grids.clear()  # those of the model as it is now
     levels = inversion_levels(bank.sigmas, float(model.get_model_object("model_sampling").sigmas[0]))
     guider = comfy.samplers.CFGGuider(patched)
     guider.inner_set_conds({"positive": bank.conditioning})

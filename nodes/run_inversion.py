@@ -13,7 +13,7 @@ import latent_preview
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 
-from ..attention_patch.capture import CAPTURE, capture_patch, capture_residual
+from ..attention_patch.capture import CAPTURE, capture_residual, with_capture
 from ..attention_patch.feature_bank import FeatureBank, predicted_bytes
 from ..attention_patch.unet_layers import select_blocks, select_layers
 from ..diffusion.inversion import sample_ddim_inversion
@@ -73,8 +73,7 @@ def invert_and_record(
     clean = model.model.process_latent_in(samples.to(torch.float32))
     bank = FeatureBank(family_of(model, available), sampling_sigmas, chosen, clean.to("cpu"))
     bank.conditioning = _on_cpu(conditioning)
-    patched = model.clone()
-    patched.set_model_attn1_patch(capture_patch)
+    patched = with_capture(model)
     if residual_features.strip():
         bank.residual_blocks = select_blocks(residual_features, model.get_model_object("diffusion_model"))
         patched.set_model_forward_timestep_embed_patch((ResBlock, capture_residual))

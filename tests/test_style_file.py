@@ -191,7 +191,7 @@ def test_noise_of_another_style_is_refused(folder, captured):
 
 def test_a_conditioning_with_more_than_a_text_can_only_be_saved_in_full(folder, captured):
     model, conditioning, _, _ = captured
-    area = [[conditioning[0][0], {"area": (4, 4, 0, 0), "strength": 1.0}]]
+    area = [conditioning[0], [conditioning[0][0], {"area": (4, 4, 0, 0), "strength": 1.0}]]
     style_kv, inverted = capture(model, area, latent(1, 4, 8, 8), steps=1, layers="output.11")
     with pytest.raises(ValueError, match="'area'"):
         save(style_kv, inverted)
