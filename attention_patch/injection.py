@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 
 import torch
+from comfy.patcher_extension import WrappersMP
 
 from ..diffusion.gamma_schedule import gamma_at
 from .capture import CAPTURE
@@ -160,6 +161,13 @@ class StyleInjection:
             return {}
         _check_batch("content", self.content, chunk)
         return self.content.residuals.get(at, {})
+
+
+def injections_on(model) -> list[StyleInjection]:
+    """The injections that a MODEL carries already."""
+    wrappers = (w for group in model.wrappers.get(WrappersMP.APPLY_MODEL, {}).values() for w in group)
+    owners = (getattr(wrapper, "__self__", None) for wrapper in wrappers)
+    return [owner for owner in owners if isinstance(owner, StyleInjection)]
 
 
 def _within(sigma: float, sigmas: tuple[float, float]) -> bool:

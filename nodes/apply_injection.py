@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 from comfy_api.latest import io
@@ -10,10 +12,11 @@ from ..attention_patch.capture import CAPTURE, capture_wrapper
 from ..attention_patch.feature_bank import ContentQuery, StyleKV, StyleMix
 from ..attention_patch.injection import StyleInjection
 from ..attention_patch.injection_settings import InjectionSettings
+from ..attention_patch.patch_order import is_compiled
 from ..attention_patch.style_settings import StyleSettings, parse_layer_gamma
 from ..attention_patch.unet_layers import LAYERS_TOOLTIP, select_layers
 from ..diffusion.gamma_schedule import CURVES
-from .checks import check_family, check_model, family_of
+from .checks import check_family, check_model, check_no_overlap, family_of
 from .recompute_features import Recomputation
 from .wire_types import SETTINGS
 
@@ -110,7 +113,7 @@ def with_style_injection(
 
     Raises:
         ValueError: unsupported model, features of another model family, layers that were not captured, gamma above 0
-            without CONTENT_QUERY.
+            without CONTENT_QUERY, an injection that the model has already in the same layers at the same steps.
     """
     available = check_model(model)
     fine = settings or StyleSettings()
@@ -160,8 +163,11 @@ def with_style_injection(
         feature_strength=fine.feature_strength,
         feature_sigma_end=sigmas(0.0, fine.feature_end)[1] if fine.feature_end > 0 else float("inf"),
     )
+    check_no_overlap(model, injected)
     injection = StyleInjection(style_kv, content_query, injected)
     patched = model.clone()
+    if is_compiled(patched):
+        logging.warning("CellStyle: the injected model runs uncompiled, because a compiled one does not see patches")
     banks = [part.bank for part in style_kv.parts] + ([content_query.bank] if content_query is not None else [])
     if not all(bank.features for bank in banks):
         recomputation = Recomputation(injection)

@@ -6,6 +6,8 @@ import torch
 from comfy.model_sampling import EPS, V_PREDICTION, ModelSamplingDiscrete
 
 from ..attention_patch.feature_bank import FeatureBank, ModelFamily
+from ..attention_patch.injection import injections_on
+from ..attention_patch.injection_settings import InjectionSettings
 from ..attention_patch.unet_layers import LayerKey, SelfAttention, find_self_attention
 
 
@@ -23,6 +25,28 @@ def check_model(model) -> dict[LayerKey, SelfAttention]:
             "DDIM cannot invert it. CellStyle works with SD 1.x, SD 2.x and SDXL checkpoints."
         )
     return available
+
+
+def check_uninjected(name: str, model) -> None:
+    """Raises ValueError where a MODEL that is to be inverted carries a style injection."""
+    if injections_on(model):
+        raise ValueError(
+            f"the model connected to {name} carries a style injection (Cell Style Apply), so the inversion would "
+            "already be stylised. Connect the model from before that node."
+        )
+
+
+def check_no_overlap(model, settings: InjectionSettings) -> None:
+    """Raises ValueError where a MODEL already injects a style in some of these layers at some of these steps."""
+    for other in (injection.settings for injection in injections_on(model)):
+        shared = [layer for layer in settings.layers if layer in other.layers]
+        overlap = min(settings.sigma_start, other.sigma_start) > max(settings.sigma_end, other.sigma_end)
+        if shared and overlap:
+            raise ValueError(
+                "the model already carries a style injection (Cell Style Apply) in the same layers "
+                f"({shared[0].block}.{shared[0].number}) at the same steps. Put several styles together with Cell "
+                "Style Blend, or give each its own layers, or its own start_percent and end_percent."
+            )
 
 
 def family_of(model, available: dict[LayerKey, SelfAttention]) -> ModelFamily:

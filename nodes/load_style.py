@@ -24,6 +24,7 @@ from ..style_file.style import Style, read_style
 from .bank_writer import BankWriter
 from .checks import check_family, check_model, family_of
 from .feature_storage import FP8, Storage, choose_storage, precision_input, storage_input
+from .guide import guider_for
 from .style_folder import style_folders, style_names
 from .wire_types import CATEGORY, STYLE_KV
 
@@ -138,8 +139,7 @@ def recompute_features(model, bank: FeatureBank, storage: Storage) -> None:
     patched = with_capture(model)
     bank.grids.clear()  # those of the model as it is now
     levels = inversion_levels(bank.sigmas, float(model.get_model_object("model_sampling").sigmas[0]))
-    guider = comfy.samplers.CFGGuider(patched)
-    guider.inner_set_conds({"positive": bank.conditioning})
+    guider = guider_for("CellStyleLoad", patched, bank.conditioning)
     blank = torch.zeros_like(bank.clean)
     writer = BankWriter("CellStyleLoad", bank, storage, model.load_device)
     guider.sample(

@@ -19,8 +19,9 @@ from ..attention_patch.unet_layers import select_blocks, select_layers
 from ..diffusion.inversion import sample_ddim_inversion
 from ..diffusion.levels import check_sampling_sigmas, ddim_sigmas, inversion_levels
 from .bank_writer import BankWriter
-from .checks import check_latent, check_model, check_not_blank, family_of
+from .checks import check_latent, check_model, check_not_blank, check_uninjected, family_of
 from .feature_storage import FP8, choose_storage, is_repeatable
+from .guide import guider_for, repeatable_random_numbers
 
 
 def invert_and_record(
@@ -50,6 +51,7 @@ def invert_and_record(
         ValueError: see `checks` and `select_layers`.
     """
     available = check_model(model)
+    check_uninjected(name, model)
     samples = check_latent(latent, model, f"{name}'s latent")
     check_not_blank(samples, f"{name}'s latent")
     chosen = select_layers(layers, available)
@@ -78,21 +80,21 @@ def invert_and_record(
         bank.residual_blocks = select_blocks(residual_features, model.get_model_object("diffusion_model"))
         patched.set_model_forward_timestep_embed_patch((ResBlock, capture_residual))
 
-    guider = comfy.samplers.CFGGuider(patched)
-    guider.inner_set_conds({"positive": conditioning})
+    guider = guider_for(name, patched, conditioning)
     sampler = comfy.samplers.KSAMPLER(
         functools.partial(_sample_inversion, bank=bank, writer=BankWriter(name, bank, storage, model.load_device)),
         extra_options={"refinement": refinement, "sigma_data": float(model_sampling.sigma_data)},
     )
-    inverted = guider.sample(
-        torch.zeros_like(samples),
-        samples,
-        sampler,
-        levels,
-        callback=latent_preview.prepare_callback(patched, count),
-        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-        seed=0,
-    )
+    with repeatable_random_numbers(model.load_device):
+        inverted = guider.sample(
+            torch.zeros_like(samples),
+            samples,
+            sampler,
+            levels,
+            callback=latent_preview.prepare_callback(patched, count),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=0,
+        )
     logging.info(f"{name}: done in {time.perf_counter() - started:.1f} s, {bank.nbytes() / 1e6:.0f} MB kept")
     return inverted.to(comfy.model_management.intermediate_device()), bank
 

@@ -16,6 +16,7 @@ from ..attention_patch.feature_bank import FeatureBank
 from ..diffusion.levels import check_sampling_sigmas
 from .apply_injection import with_style_injection
 from .checks import check_latent
+from .guide import guider_for, repeatable_random_numbers
 
 
 def sample_injected(
@@ -56,24 +57,20 @@ def sample_injected(
     if mask is not None:
         noise, start = _hold_outside_mask(model, samples, content_query, float(sigmas[0]))
 
-    guider = comfy.samplers.CFGGuider(patched)
-    if negative is None:
-        guider.inner_set_conds({"positive": conditioning})
-    else:
-        guider.set_conds(conditioning, negative)
-        guider.set_cfg(cfg)
+    guider = guider_for(name, patched, conditioning, negative, cfg)
     steps = len(sigmas) - 1
     started = time.perf_counter()
-    result = guider.sample(
-        noise,
-        start,
-        comfy.samplers.sampler_object("euler"),
-        sigmas,
-        denoise_mask=mask,
-        callback=callback or latent_preview.prepare_callback(patched, steps),
-        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-        seed=0,
-    )
+    with repeatable_random_numbers(model.load_device):
+        result = guider.sample(
+            noise,
+            start,
+            comfy.samplers.sampler_object("euler"),
+            sigmas,
+            denoise_mask=mask,
+            callback=callback or latent_preview.prepare_callback(patched, steps),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=0,
+        )
     how = "plain DDIM" if patched is model else f"gamma {dials['gamma']:g}, tau {dials['tau']:g}"
     logging.info(f"{name}: {steps} steps, {how}, {time.perf_counter() - started:.1f} s")
     return result.to(comfy.model_management.intermediate_device())

@@ -133,5 +133,5 @@ def test_another_packs_own_keys_and_values_are_refused_not_ignored():
     tiled.set_model_attn1_output_patch(untile)
     inverted, query, _ = nodes.invert(model, conditioning, nodes.latent(1, 4, 16, 16), steps=2)
     style_kv, _ = nodes.capture(model, conditioning, nodes.latent(1, 4, 16, 16), steps=2)
-    with pytest.raises(ValueError, match="makes keys and values of output.6 from the sampled picture"):
+    with pytest.raises(ValueError, match=r"makes keys and values of output\.6 from the sampled picture"):
         nodes.sample(tiled, conditioning, inverted, style_kv, query)

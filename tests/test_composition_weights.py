@@ -1,4 +1,4 @@
-"""The injection beside nodes that change the model's weights or guide its prediction: each acts, neither leaves a trace."""
+"""The injection beside nodes that change the weights or guide the prediction: each acts, neither leaves a trace."""
 
 from __future__ import annotations
 
