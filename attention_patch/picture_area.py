@@ -76,7 +76,7 @@ def crop_tokens(features: torch.Tensor, grid: tuple[int, int], area: Area, wante
     """
     if area.is_whole:
         return match_grid(features, grid, wanted)
-    pitches = [_pitch(size, tokens) for size, tokens in zip((area.height, area.width), wanted, strict=True)]
+    pitches = _pitches((area.height, area.width), wanted)
     whole = tuple(
         max(1, math.ceil(size / pitch))
         for size, pitch in zip((area.full_height, area.full_width), pitches, strict=True)
@@ -101,10 +101,12 @@ def crop_mask(mask: torch.Tensor, area: Area) -> torch.Tensor:
     return mask
 
 
-def _pitch(size: int, tokens: int) -> float:
+def _pitches(size: tuple[int, int], tokens: tuple[int, int]) -> tuple[float, float]:
     """Latent pixels from token to token: a power of two in a UNet, any ratio where another node has rescaled it."""
-    power = 2 ** round(math.log2(max(1, size / tokens)))
-    return power if math.ceil(size / power) == tokens else size / tokens
+    for pitch in (1, 2, 4, 8, 16):
+        if all(math.ceil(pixels / pitch) == count for pixels, count in zip(size, tokens, strict=True)):
+            return pitch, pitch
+    return size[0] / tokens[0], size[1] / tokens[1]
 
 
 def _window(x: torch.Tensor, dim: int, start: float, count: int) -> torch.Tensor:
