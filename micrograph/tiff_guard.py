@@ -66,7 +66,7 @@ def _check_counts(element, name: str) -> None:
     attributes = element.attrib
     for key in COUNTS:
         if key in attributes and not 0 <= _number(attributes[key], name) <= MAX_PLANES:
-            raise MicrographError(f"{name} declares {key}={attributes[key][:20]} in its OME-XML. {SIZE}")
+            raise MicrographError(f"{name} declares {key}={attributes[key][:20]!r} in its OME-XML. {SIZE}")
     planes = 1
     for key in ("SizeZ", "SizeC", "SizeT"):
         planes *= max(1, _number(attributes.get(key, "1"), name))

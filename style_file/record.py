@@ -149,7 +149,7 @@ def checked_text(text, longest: int) -> str:
 def checked_shape(value, dimensions: int, most: int) -> tuple[int, ...]:
     good = isinstance(value, list) and len(value) == dimensions
     if not good or not all(type(n) is int and 1 <= n <= most for n in value):
-        raise ValueError(f"{str(value)[:60]} is no shape of {dimensions} numbers from 1 to {most}")
+        raise ValueError(f"{repr(value)[:60]} is no shape of {dimensions} numbers from 1 to {most}")
     return tuple(value)
 
 

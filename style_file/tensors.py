@@ -172,7 +172,7 @@ def _entry(name: str, value, data_start: int) -> Entry:
     if not _naturals(shape) or len(shape) > MOST_DIMENSIONS or not _naturals(offsets) or len(offsets) != 2:
         raise wrong
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ValueError(f"tensor {name[:60]!r} has type {str(dtype)[:20]}; style files hold F32, F16 and U8")
+        raise ValueError(f"tensor {name[:60]!r} has type {str(dtype)[:20]!r}; style files hold F32, F16 and U8")
     if offsets[1] - offsets[0] != prod(shape) * DTYPES[dtype].itemsize:
         raise ValueError(f"the shape of tensor {name[:60]!r} does not fit its bytes")
     return Entry(dtype, tuple(shape), data_start + offsets[0], data_start + offsets[1])

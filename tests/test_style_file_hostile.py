@@ -128,7 +128,7 @@ EDITS = {
         _set("h", "more", value={"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}),
         "no part of a style, such as 'more'",
     ),
-    "a type nobody knows": (_set("h", "clean", "dtype", value="F8_E4M3"), "has type F8_E4M3"),
+    "a type nobody knows": (_set("h", "clean", "dtype", value="F8_E4M3"), "has type 'F8_E4M3'"),
     "a type that is a list": (_set("h", "clean", "dtype", value=["F32"]), "has type"),
     "a shape that is too large": (_set("h", "clean", "shape", value=[1, 4, 9999, 9999]), "does not fit its bytes"),
     "a shape that overflows": (_set("h", "clean", "shape", value=[2**40, 2**40, 2**40]), "does not fit its bytes"),
