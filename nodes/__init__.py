@@ -9,6 +9,7 @@ from .fidelity import CellStyleFidelity
 from .injected_sampler import InjectedSampler
 from .latent_adain import LatentAdaIN
 from .load_demo_model import CellStyleLoadDemoModel
+from .load_example import CellStyleLoadExample
 from .load_micrograph import CellStyleLoadMicrograph
 from .load_style import CellStyleLoad
 from .restore_size import CellStyleRestoreSize
@@ -34,6 +35,7 @@ NODES = [
     CellStyleSweep,
     CellStyleTransfer,
     CellStyleLoadDemoModel,
+    CellStyleLoadExample,
 ]
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 
-import folder_paths
 import torch
 from comfy_api.latest import io, ui
 
 from ..micrograph.canvas import FILLS, SIZES
 from ..micrograph.load import CONTRASTS, PLANES, STACK_AXES, Choices, load_micrograph
-from ..micrograph.paths import OUT, path_inside
+from .example_pictures import example_names
+from .micrograph_files import NO_EXAMPLE, micrograph_names, micrograph_path
 from .wire_types import CATEGORY
 
-EXTENSIONS = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".svs", ".png", ".jpg", ".jpeg")
 PREVIEWED = 4
 
 
@@ -42,7 +41,7 @@ class CellStyleLoadMicrograph(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=_files(),
+                    options=micrograph_names(),
                     upload=io.UploadType.image,
                     tooltip=(
                         "A TIFF, PNG or JPEG in ComfyUI's input folder. Drop a file on the node to upload it; in the "
@@ -214,6 +213,14 @@ class CellStyleLoadMicrograph(io.ComfyNode):
                     advanced=True,
                     tooltip="Most pictures along each axis that is set to frames. Higher: longer batches, more memory.",
                 ),
+                io.Combo.Input(
+                    "example",
+                    options=[NO_EXAMPLE, *example_names("content")],
+                    default=NO_EXAMPLE,
+                    optional=True,
+                    advanced=True,
+                    tooltip="A picture that comes with the node pack, used only while no file is chosen.",
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="image", tooltip="The picture, or one a frame."),
@@ -237,26 +244,27 @@ class CellStyleLoadMicrograph(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, file):
-        if not isinstance(file, str):  # comes from another node
+    def validate_inputs(cls, file, example=NO_EXAMPLE):
+        if not isinstance(file, str) or not isinstance(example, str):  # comes from another node
             return True
         try:
-            resolve(file)
+            micrograph_path(file, example)
         except ValueError as error:
             return str(error)
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, file, **kwargs):
+    def fingerprint_inputs(cls, file, example=NO_EXAMPLE, **kwargs):
         try:
-            facts = os.stat(resolve(file))
+            facts = os.stat(micrograph_path(file, example))
         except (OSError, ValueError):
             return "missing"
         return f"{facts.st_mtime_ns}:{facts.st_size}"
 
     @classmethod
-    def execute(cls, file, **choices):
-        loaded = load_micrograph(resolve(file), os.path.basename(file), Choices(**choices))
+    def execute(cls, file, example=NO_EXAMPLE, **choices):
+        path = micrograph_path(file, example)
+        loaded = load_micrograph(path, os.path.basename(file or example), Choices(**choices))
         image = torch.from_numpy(loaded.images)
         metadata = json.dumps(loaded.metadata, ensure_ascii=False, indent=1)
         return io.NodeOutput(
@@ -266,22 +274,3 @@ class CellStyleLoadMicrograph(io.ComfyNode):
             loaded.pixel_size,
             ui=ui.PreviewImage(image[:PREVIEWED]),
         )
-
-
-def resolve(file: str) -> str:
-    """The path of a name in ComfyUI's input, output or temp folder (`name [output]`).
-
-    Raises: ValueError for anything that leads out of them, and for what isn't there.
-    """
-    name, folder = folder_paths.annotated_filepath(str(file))
-    path = path_inside(folder or folder_paths.get_input_directory(), name)
-    if os.path.realpath(folder_paths.get_annotated_filepath(str(file))) != path:
-        raise ValueError(f"file {name[:200]!r} {OUT}")
-    return path
-
-
-def _files() -> list[str]:
-    folder = folder_paths.get_input_directory()
-    if not os.path.isdir(folder):
-        return []
-    return sorted(n for n in os.listdir(folder) if n.lower().endswith(EXTENSIONS) and os.path.isfile(f"{folder}/{n}"))
