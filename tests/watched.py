@@ -8,8 +8,10 @@ import sysconfig
 import time
 from pathlib import Path
 
+from places import ROOT
+
 TOUCHES = ("open", "os.", "shutil.", "subprocess.", "socket.", "pickle.find_class", "ctypes.dlopen", "urllib.")
-# reads that Python itself makes when a module is first used
+# where Python itself reads when a module is first used
 LIBRARIES = tuple({*sysconfig.get_paths().values(), os.path.realpath(sys.base_prefix)})
 CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 _active: list[list] = []
@@ -36,6 +38,7 @@ class Watched:
 
     def __enter__(self) -> Watched:
         _install()
+        self._bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # of modules first used here
         if CLEAR.exists():
             CLEAR.write_text("5")  # the peak starts anew
         self._before = _peak()
@@ -45,16 +48,20 @@ class Watched:
 
     def __exit__(self, *_) -> None:
         self.seconds = time.perf_counter() - self._started
+        sys.dont_write_bytecode = self._bytecode
         found = _active.pop()
         self.megabytes = _peak() - self._before
         self.touched = [(event, args) for event, args in found if not self._is_harmless(event, args)]
 
     def _is_harmless(self, event: str, args: tuple) -> bool:
+        if event in ("os.listdir", "os.scandir") and isinstance(args[0], str):
+            return os.path.realpath(args[0]).startswith(LIBRARIES)
         if event != "open" or not isinstance(args[0], str | bytes | os.PathLike):
             return event == "open" and isinstance(args[0], int)  # a descriptor that is already open
         path, mode = os.path.realpath(os.fsdecode(args[0])), args[1] or ""
         writes = set(str(mode)) & set("wxa+") or (len(args) > 2 and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-        return not writes and (path in self.allowed or path.startswith(LIBRARIES))
+        ours = path.startswith(str(ROOT)) and path.endswith((".py", ".pyc"))
+        return not writes and (path in self.allowed or ours or path.startswith(LIBRARIES))
 
 
 def _peak() -> float:
