@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import comfy.sample
 import comfy.samplers
@@ -14,7 +15,7 @@ import torch
 from cellstyle.nodes.apply_style import CellStyleApply
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
-STEPS = 3
+STEPS = 2
 # a relative difference that no rounding makes: an effect is there
 PRESENT = 1e-3
 
@@ -42,6 +43,11 @@ class Scene:
         style_kv = self.style_kv if style_kv is None else style_kv
         return CellStyleApply.execute(model, style_kv, self.query, **{**nodes.DIALS, **dials}).result[0]
 
+    @cached_property
+    def stylised(self) -> torch.Tensor:
+        """The injection alone, from before anything else was on the model."""
+        return self.sample(self.inject(self.model))
+
     def sample(self, model, positive=None, negative=None, cfg: float = 1.0, mask=None) -> torch.Tensor:
         """Euler over the inversion's levels with any MODEL; the same random numbers every time."""
         torch.manual_seed(0)
@@ -60,22 +66,36 @@ class Scene:
         )
 
 
-def check_both_are_there(scene: Scene, other: Callable, patched: Callable | None = None, order_free=True, **sampling):
-    """`other` (MODEL to MODEL) and the injection on one model, put on in both orders.
+def check_both_are_there(scene: Scene, other: Callable, inject: Callable | None = None, swap=True, **sampling):
+    """`other` and `inject` (MODEL to MODEL; by default the scene's injection) on one model, put on in both orders.
 
-    Each one alone gives the same bits before and after, so neither leaves a trace on the other; together they give
-    what neither gives alone. With `order_free` the order of the two nodes does not matter. Returns the result of both.
+    Together they give what neither gives alone, in either order; each one alone gives the same bits before and after.
+    swap: False leaves out the other order, where it takes long.
     """
-    inject = patched or scene.inject
-    alone, injected = scene.sample(other(scene.model), **sampling), scene.sample(inject(scene.model), **sampling)
+    usual = inject is None and not sampling
+    inject = inject or scene.inject
+    injected = scene.stylised if usual else scene.sample(inject(scene.model), **sampling)
+    alone = scene.sample(other(scene.model), **sampling)
     both = scene.sample(inject(other(scene.model)), **sampling)
-    swapped = scene.sample(other(inject(scene.model)), **sampling)
-    for result in (both, swapped):
-        assert torch.isfinite(result).all()
-        assert nodes.relative_error(result, injected) > PRESENT, "the other node does nothing"
-        assert nodes.relative_error(result, alone) > PRESENT, "the injection does nothing"
-    if order_free:
-        assert nodes.relative_error(swapped, both) < 1e-5
+    check_differ(both, alone, injected)
+    if swap:
+        swapped = scene.sample(other(inject(scene.model)), **sampling)
+        assert nodes.relative_error(swapped, both) < 1e-5, "the order of the nodes matters"
     assert torch.equal(scene.sample(other(scene.model), **sampling), alone)
     assert torch.equal(scene.sample(inject(scene.model), **sampling), injected)
-    return both
+
+
+def check_differ(both: torch.Tensor, alone: torch.Tensor, injected: torch.Tensor) -> None:
+    """Both effects are in `both`: it is neither the other node alone nor the injection alone."""
+    assert torch.isfinite(both).all()
+    assert nodes.relative_error(both, injected) > PRESENT, "the other node does nothing"
+    assert nodes.relative_error(both, alone) > PRESENT, "the injection does nothing"
+
+
+def check_conditioning(scene: Scene, positive: list | None = None, **sampling):
+    """The same for a CONDITIONING, or other inputs of the sampler, in the other node's place."""
+    injected, stylised = scene.inject(scene.model), scene.stylised
+    alone = scene.sample(scene.model, positive, **sampling)
+    check_differ(scene.sample(injected, positive, **sampling), alone, stylised)
+    assert torch.equal(scene.sample(scene.model, positive, **sampling), alone)
+    assert torch.equal(scene.sample(injected), stylised)

@@ -30,7 +30,7 @@ def merging(model):
     return outputs(TomePatchModel.execute(model, 0.5))[0]
 
 
-def deep_shrink(model, end_percent: float = 0.35):
+def deep_shrink(model, end_percent: float = 0.6):
     return outputs(PatchModelAddDownscale.execute(model, 3, 2.0, 0.0, end_percent, True, "bicubic", "bicubic"))[0]
 
 
