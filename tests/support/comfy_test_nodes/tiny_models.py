@@ -69,12 +69,16 @@ def randomise(module: torch.nn.Module, seed: int, gain: float = 1.0) -> None:
                 p.copy_(gain * noise / p[0].numel() ** 0.5)
 
 
-def tiny_model(kind: str = "sd15", seed: int = 0, dtype: torch.dtype = torch.float32, output_gain: float = 0.3):
+def tiny_model(
+    kind: str = "sd15", seed: int = 0, dtype: torch.dtype = torch.float32, output_gain: float = 0.3, **changes
+):
     """A MODEL (ModelPatcher) with random weights. kind: "sd15", "sd2v" (v-prediction) or "sdxl".
 
     output_gain: size of what the network predicts; small, so that trajectories stay near 1.
+    changes: to the UNet's configuration, such as the full width.
     """
     model_class, config = _class_of(kind)
+    config = {**config, **changes}
     model_config = model_class(dict(config))
     model_config.unet_config.update(config)  # the class has head counts of its own, for the full width
     if kind == "sd2v":
@@ -95,10 +99,10 @@ def tiny_model(kind: str = "sd15", seed: int = 0, dtype: torch.dtype = torch.flo
     )
 
 
-def tiny_conditioning(kind: str = "sd15", seed: int = 1, tokens: int = 5) -> list:
+def tiny_conditioning(kind: str = "sd15", seed: int = 1, tokens: int = 5, width: int = 32) -> list:
     """A CONDITIONING of random tokens (and a pooled output for SDXL)."""
     generator = torch.Generator().manual_seed(seed)
-    cross = torch.randn(1, tokens, 32, generator=generator)
+    cross = torch.randn(1, tokens, width, generator=generator)
     extra = {"pooled_output": torch.randn(1, 1280, generator=generator)} if kind == "sdxl" else {}
     return [[cross, extra]]
 

@@ -1,0 +1,104 @@
+"""Row d: peak memory of a whole transfer above a plain run's, a storage mode, beside what the node predicted.
+
+Every measurement is a process of its own, so that no other run's peak is in it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+from run_rows import subjects, table
+
+MODES = (("plain", "full"), ("device", "full"), ("ram", "full"), ("ram", "fp8"), ("recompute", "full"))
+
+
+def rows(options) -> list[dict]:
+    """Prints the table; returns [{model, pixels, steps, storage, ram, device, kept}] in bytes."""
+    found = []
+    for subject, pixels, _ in subjects(options):
+        if subject.kind == "sd15" and subject.precision == "fp32":
+            continue
+        steps = 4 if options.quick else 10 if subject.kind == "sd15" else 50
+        task = {"kind": subject.kind, "precision": subject.precision, "pixels": pixels, "steps": steps}
+        lines = [
+            {**task, "storage": f"{s}, {p}", **_in_a_process({**task, "storage": s, "feature": p})} for s, p in MODES
+        ]
+        plain = lines[0]
+        for line in lines[1:]:
+            line.update(ram=line["ram"] - plain["ram"], device=line["device"] - plain["device"])
+            found.append(line)
+    mb = [
+        [
+            f"{f['kind']} {f['precision']}, {f['pixels']} px, {f['steps']} steps",
+            *(f["storage"], f"{f['predicted'] / 1e6:.1f}", f"{f['kept'] / 1e6:.1f}"),
+            *(f"{f['ram'] / 1e6:.0f}", f"{f['device'] / 1e6:.0f}"),
+        ]
+        for f in found
+    ]
+    heads = ["both images", "storage, precision", "predicted MB", "kept MB", "peak RAM above plain", "on the device"]
+    table("d. Memory", heads, mb)
+    return found
+
+
+def _in_a_process(task: dict) -> dict:
+    script = Path(__file__).resolve().parent.parent / "bench.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--child", json.dumps(task)], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(task: dict) -> dict:
+    """{ram, device: peak bytes of the run; kept: bytes in both banks; predicted: what the log announced}."""
+    import torch
+    from bench_models import Subject
+
+    torch.set_grad_enabled(False)
+    subject = Subject(task["kind"], task["precision"])
+    content, style = (subject.latent(task["pixels"], seed=seed) for seed in (1, 2))
+    said = _Announced()
+    logging.getLogger().addHandler(said)
+    logging.getLogger().setLevel(logging.INFO)
+    subject.plain(content, torch.tensor([1.0, 0.0]))  # loads the model
+    before = _reset_peaks()
+    if task["storage"] == "plain":
+        subject.plain(content, torch.linspace(14, 0, 4))
+        kept = 0
+    else:
+        inverted, query, _ = subject.invert(content, task["steps"], task["storage"], task["feature"])
+        style_kv, _ = subject.capture(style, task["steps"], task["storage"], task["feature"])
+        subject.sample(inverted, style_kv, query)
+        kept = query.bank.nbytes() + style_kv.bank.nbytes()
+    ram, device = _peaks()
+    return {"ram": ram - before[0], "device": device - before[1], "kept": kept, "predicted": said.bytes}
+
+
+class _Announced(logging.Handler):
+    """Adds up the estimates that the nodes log before they start."""
+
+    bytes = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if "; about " in text:
+            self.bytes += float(text.split("; about ")[1].split(" MB")[0]) * 1e6
+
+
+def _reset_peaks() -> tuple[int, int]:
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts anew
+    return _peaks()
+
+
+def _peaks() -> tuple[int, int]:
+    import torch
+
+    ram = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+    return ram, torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0

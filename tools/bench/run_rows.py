@@ -1,0 +1,112 @@
+"""All rows of the benchmark, printed as Markdown tables and kept for --json."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from pathlib import Path
+
+from bench_models import ROOT, use_pack
+
+
+def run(options) -> int:
+    """Measures what was asked for; returns the exit code."""
+    use_pack()
+    import comfy.utils
+    import torch
+
+    torch.set_grad_enabled(False)
+    comfy.utils.PROGRESS_BAR_ENABLED = False
+    found: dict = {"machine": machine()}
+    print(f"{found['machine']}\n", flush=True)
+    for name in options.only:
+        found[name] = _rows(name)(options)
+        if options.json:
+            options.json.write_text(json.dumps(found, indent=1))
+    return 0
+
+
+def child(options) -> int:
+    """One memory measurement, in this process of its own; prints JSON."""
+    use_pack()
+    import comfy.utils
+    from memory_rows import measure
+
+    comfy.utils.PROGRESS_BAR_ENABLED = False
+
+    print(json.dumps(measure(json.loads(options.child))))
+    return 0
+
+
+def _rows(name: str):
+    import memory_rows
+    import scaling_rows
+    import step_rows
+    import transfer_rows
+
+    def quality(options):
+        from quality_rows import rows
+
+        return rows(options)
+
+    return {
+        "steps": step_rows.rows,
+        "transfer": transfer_rows.rows,
+        "memory": memory_rows.rows,
+        "scaling": scaling_rows.rows,
+        "quality": quality,
+    }[name]
+
+
+def machine() -> str:
+    """What was measured on, in a line."""
+    import comfy.model_management as management
+    import torch
+
+    device = management.get_torch_device()
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    memory = management.get_total_memory(device) / 2**30
+    from comfyui_version import __version__
+
+    return (
+        f"{where}, {memory:.0f} GiB, {os.cpu_count()} cores, {torch.get_num_threads()} threads; "
+        f"ComfyUI {__version__}, torch {torch.__version__}, Python {platform.python_version()}"
+    )
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    names = (
+        [line.split(":")[1].strip() for line in path.read_text().splitlines() if line.startswith("model name")]
+        if (path.exists())
+        else []
+    )
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def table(title: str, heads: list[str], lines: list[list]) -> None:
+    """A Markdown table on the terminal."""
+    print(f"### {title}\n")
+    print("| " + " | ".join(heads) + " |")
+    print("| " + " | ".join("---" if i == 0 else "---:" for i in range(len(heads))) + " |")
+    for line in lines:
+        print("| " + " | ".join(map(str, line)) + " |")
+    print(flush=True)
+
+
+def subjects(options) -> list:
+    """The models that the options ask for, with the picture's side in pixels and the repeats for each."""
+    import comfy.model_management as management
+    from bench_models import Subject
+
+    gpu = management.get_torch_device().type != "cpu"
+    repeats = options.repeats or (3 if options.quick else 7)
+    chosen = [(Subject("tiny"), 256, repeats)]
+    if options.quick:
+        return chosen
+    if (ROOT / "demo_model" / "cellstyle_demo.safetensors").exists():
+        chosen.append((Subject("demo"), 256, repeats))
+    side = options.full_size or (512 if gpu else 256)
+    precisions = ("fp16",) if gpu else ("fp32", "bf16")
+    return chosen + [(Subject("sd15", precision), side, repeats) for precision in precisions]
