@@ -10,7 +10,7 @@ import pytest
 from browser_page import FrontEnd, front_end
 from demo_graph import DEMO_LOADER, RANDOM_LOADER
 from places import ROOT
-from workflow_files import NAMES, has_demo_model, nodes_of, overlapping, put_pictures, read_api, read_ui
+from workflow_files import NAMES, has_demo_model, nodes_of, overlapping, read_api, read_ui
 
 MODELS = sorted(
     {
@@ -24,9 +24,7 @@ MODELS = sorted(
 
 @pytest.fixture(scope="module")
 def page(server, chromium) -> Iterator[FrontEnd]:
-    """The front end on the shared server, with the pictures and (empty) models that the workflows name."""
-    for name in NAMES:
-        put_pictures(server.input_dir, read_api(name), size=(128, 96))
+    """The front end on the shared server, with (empty) files of the models that the workflows name."""
     files = [server.models_dir / folder / name for folder, name in MODELS]
     mine = [file for file in files if not file.exists()]
     for file in mine:
@@ -122,7 +120,7 @@ def test_run_shows_progress_and_the_result_and_gamma_recomputes_the_sampler_alon
     page.open()
     page.load(on_this_server(client, "cell_style_demo"))
 
-    events = page.run()
+    events = page.run(seconds=300)
     names = [name for name, _ in events]
     assert "execution_success" in names, events[-1]
     assert executed(events) == set(api)
@@ -132,7 +130,7 @@ def test_run_shows_progress_and_the_result_and_gamma_recomputes_the_sampler_alon
     assert "b_preview" in names
     for node in (save, preview):
         shown = page.page.evaluate("(id) => app.graph.getNodeById(id).imgs?.map((img) => img.naturalWidth)", int(node))
-        assert shown == [128]
+        assert shown == [512]
     shot(page, "result")
     assert [pair for pair in overlapping(page.graph()) if "Demo model (no download)" not in pair] == []
     assert page.troubles() == []
@@ -141,7 +139,7 @@ def test_run_shows_progress_and_the_result_and_gamma_recomputes_the_sampler_alon
     page.page.mouse.click(*page.point(int(sampler), "gamma", 0.03))  # the arrow on its left
     page.page.wait_for_timeout(300)
     assert page.prompt()[sampler]["inputs"]["gamma"] == pytest.approx(0.70)
-    events = page.run()
+    events = page.run(seconds=300)
     assert executed(events) == {sampler, decode, save, preview}
     (cached,) = [detail["nodes"] for name, detail in events if name == "execution_cached"]
     assert set(map(str, cached)) == set(api) - {sampler, decode, save, preview}

@@ -20,8 +20,8 @@ from progress_lines import ProgressLines
 DEMO = Path(host.__file__).with_name("demo.py")
 GRAPH = {
     "1": {"class_type": "CellStyleLoadDemoModel", "inputs": {}},
-    "2": {"class_type": "LoadImage", "inputs": {"image": "a.png"}},
-    "3": {"class_type": "LoadImage", "inputs": {"image": "b.png"}},
+    "2": {"class_type": "CellStyleLoadExample", "inputs": {"picture": "a.png"}},
+    "3": {"class_type": "CellStyleLoadExample", "inputs": {"picture": "b.png"}},
     "4": {"class_type": "VAEEncode", "inputs": {"pixels": ["2", 0], "vae": ["1", 2]}},
     "5": {"class_type": "VAEEncode", "inputs": {"pixels": ["3", 0], "vae": ["1", 2]}},
     "6": {"class_type": "DDIMInvert", "inputs": {"model": ["1", 0], "latent": ["5", 0], "steps": 20}},
@@ -32,12 +32,12 @@ GRAPH = {
 
 def test_pictures_go_to_the_branch_that_uses_them():
     graph = demo_graph.filled(GRAPH, "cell.png", "ink.png", gamma=0.3, steps=4)
-    assert graph["3"]["inputs"]["image"] == "cell.png"
-    assert graph["2"]["inputs"]["image"] == "ink.png"
+    assert graph["3"] == {"class_type": "LoadImage", "inputs": {"image": "cell.png"}}
+    assert graph["2"] == {"class_type": "LoadImage", "inputs": {"image": "ink.png"}}
     assert graph["8"]["inputs"]["gamma"] == 0.3 and graph["8"]["inputs"]["tau"] == 1.5
     assert graph["6"]["inputs"]["steps"] == 4
     assert graph["7"]["inputs"]["steps"] == ["8", 0]  # wired inputs stay wired
-    assert GRAPH["2"]["inputs"]["image"] == "a.png"
+    assert GRAPH["2"]["inputs"] == {"picture": "a.png"}
 
 
 def test_the_model_is_replaced_only_when_it_is_not_there():
@@ -47,7 +47,7 @@ def test_the_model_is_replaced_only_when_it_is_not_there():
 
 def test_a_branch_without_a_picture_is_a_sentence():
     graph = {"6": {"class_type": "DDIMInvert", "inputs": {"steps": 20}}}
-    with pytest.raises(HostError, match="No LoadImage leads to DDIMInvert"):
+    with pytest.raises(HostError, match="No CellStyleLoadExample leads to DDIMInvert"):
         demo_graph.filled(graph, "a", "b")
 
 

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from demo_graph import DEMO_LOADER
+from demo_graph import DEMO_LOADER, EXAMPLE_LOADER
 from PIL import Image
 from places import ROOT
 from sd15_checkpoint import write_sd15_checkpoint
@@ -20,11 +20,11 @@ from workflow_files import (
     make_workflows,
     nodes_of,
     overlapping,
-    put_pictures,
     put_upscaler,
     read_api,
     read_ui,
     shortened,
+    with_small_pictures,
     with_tiny_model,
 )
 
@@ -81,6 +81,19 @@ def test_nodes_say_which_pack_they_come_from_and_loaders_where_their_model_is(na
             assert model["directory"] == FOLDERS[node["type"]]
 
 
+def test_every_picture_comes_with_the_pack():
+    """A user who has just installed it has no file of his own that a node could name."""
+    shown = set()
+    for name in NAMES:
+        graph = read_api(name)
+        assert not nodes_of(graph, "LoadImage")
+        for node in nodes_of(graph, "CellStyleLoadMicrograph"):
+            assert graph[node]["inputs"]["file"] == ""
+            shown.add(graph[node]["inputs"]["example"])
+        shown |= {graph[node]["inputs"]["picture"] for node in nodes_of(graph, EXAMPLE_LOADER)}
+    assert shown == {path.name for path in (ROOT / "example_images").glob("*.png")}
+
+
 def test_the_dials_are_the_papers():
     for name, steps in (("cell_style_demo", 20), ("sd15_cell_style", 50), ("sdxl_cell_style", 50)):
         graph = read_api(name)
@@ -114,7 +127,7 @@ SHAPES = {
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_with_a_small_random_model_in_place_of_the_download(server, name):
     graph = shortened(with_tiny_model(read_api(name), KINDS.get(name, "sd15")), steps=3, width=64)
-    put_pictures(server.input_dir, graph, size=(128, 96))
+    graph = with_small_pictures(graph, server.input_dir)
     for node in nodes_of(graph, "UpscaleModelLoader"):
         put_upscaler(server.models_dir / "upscale_models" / graph[node]["inputs"]["model_name"])
     pictures = run_and_open(server, graph)
@@ -128,10 +141,7 @@ def test_runs_with_a_small_random_model_in_place_of_the_download(server, name):
 def test_runs_on_the_demo_model(server, name):
     if not has_demo_model(server.client):
         pytest.skip("the embedded demo model is not in this checkout yet")
-    graph = read_api(name)
-    if name != "cell_style_demo":  # that one as it is shipped; the others with few steps, for time
-        graph = shortened(graph, steps=3)
-    put_pictures(server.input_dir, graph)
+    graph = shortened(read_api(name), steps=3)  # the browser test runs one as it is shipped
     for picture in run_and_open(server, graph):
         assert picture.std() > 5
 
@@ -139,7 +149,7 @@ def test_runs_on_the_demo_model(server, name):
 def test_sd15_runs_as_it_is_shipped_on_a_checkpoint_of_full_shape(server):
     graph = shortened(read_api("sd15_cell_style"), steps=2, width=64)
     (loader,) = nodes_of(graph, "CheckpointLoaderSimple")
-    put_pictures(server.input_dir, graph, size=(64, 64))
+    graph = with_small_pictures(graph, server.input_dir, (64, 64))
     checkpoint = server.models_dir / "checkpoints" / graph[loader]["inputs"]["ckpt_name"]
     try:
         assert write_sd15_checkpoint(checkpoint) > 2e9

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from comfy_client import ComfyClient
-from demo_graph import DEMO_LOADER, DEMO_MODEL, RANDOM_LOADER
+from demo_graph import DEMO_LOADER, DEMO_MODEL, EXAMPLE_LOADER, RANDOM_LOADER
 from PIL import Image
 from places import ROOT
 
@@ -25,7 +25,6 @@ UI_FILES = sorted((ROOT / "workflows").glob("*.json"))
 NAMES = [path.stem for path in UI_FILES]
 TITLE = 30  # height of a node's title bar, above its position
 KINDS = {"sdxl_cell_style": "sdxl"}
-PICTURES = {"LoadImage": "image", "CellStyleLoadMicrograph": "file"}
 
 
 def read_ui(name: str) -> dict[str, Any]:
@@ -72,17 +71,22 @@ def with_tiny_model(graph: Graph, kind: str) -> Graph:
     return with_model(graph, RANDOM_LOADER, kind=kind, seed=0)
 
 
-def put_pictures(folder: Path, graph: Graph, size: tuple[int, int] | None = None) -> None:
-    """Every picture that the graph loads, into an input folder: the pack's own, or noise of `size` (width, height)."""
-    named = [node["inputs"][PICTURES[kind]] for node in graph.values() if (kind := node["class_type"]) in PICTURES]
-    for number, name in enumerate(named):
-        example = ROOT / "example_images" / name
-        if size is None and example.is_file():
-            shutil.copyfile(example, folder / name)
-            continue
-        width, height = size or (128, 96)
-        coarse = np.random.default_rng(number).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(folder / name)
+def with_small_pictures(graph: Graph, folder: Path, size: tuple[int, int] = (128, 96)) -> Graph:
+    """A copy that loads small noise, (width, height), from an input folder where it showed the pack's pictures."""
+    graph = copy.deepcopy(graph)
+    for node_id in nodes_of(graph, EXAMPLE_LOADER):
+        graph[node_id] |= {"class_type": "LoadImage", "inputs": {"image": put_picture(folder, int(node_id), size)}}
+    for node_id in nodes_of(graph, "CellStyleLoadMicrograph"):
+        graph[node_id]["inputs"]["file"] = put_picture(folder, int(node_id), size)
+    return graph
+
+
+def put_picture(folder: Path, seed: int, size: tuple[int, int]) -> str:
+    """Smooth noise of a size as a PNG in a folder; its name."""
+    name = f"noise_{seed}_{size[0]}x{size[1]}.png"
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(folder / name)
+    return name
 
 
 def put_upscaler(path: Path) -> None:

@@ -10,6 +10,7 @@ from host_layout import ROOT, HostError
 WORKFLOW = ROOT / "workflows" / "api" / "cell_style_demo.json"
 DEMO_MODEL = ROOT / "demo_model" / "cellstyle_demo.safetensors"
 DEMO_LOADER, RANDOM_LOADER = "CellStyleLoadDemoModel", "CellStyleTestTinyModel"
+EXAMPLE_LOADER = "CellStyleLoadExample"
 
 Graph = dict[str, dict[str, Any]]
 
@@ -41,11 +42,11 @@ def upstream(graph: Graph, node_id: str, class_type: str) -> str:
 
 
 def filled(graph: Graph, content: str, style: str, *, random_model: bool = False, **dials: float) -> Graph:
-    """A copy with the names of the two pictures, and each input named in `dials` (gamma, tau, steps) set."""
+    """A copy that loads two pictures of the input folder, with each input named in `dials` (gamma, tau, steps) set."""
     graph = copy.deepcopy(graph)
     for branch, name in (("DDIMInvert", content), ("StyleKVCapture", style)):
         for node_id in nodes_of(graph, branch):
-            graph[upstream(graph, node_id, "LoadImage")]["inputs"]["image"] = name
+            graph[upstream(graph, node_id, EXAMPLE_LOADER)] |= {"class_type": "LoadImage", "inputs": {"image": name}}
     for node in graph.values():
         for dial, value in dials.items():
             if dial in node["inputs"] and not isinstance(node["inputs"][dial], list):

@@ -6,9 +6,13 @@ from workflow_graph import Graph
 from workflow_parts import (
     BLUE,
     BROWN,
-    CONTENT_PICTURE,
+    CHLOROPLAST,
     DIALS,
+    GOLGI,
     GREEN,
+    INK_WASH,
+    MURAL,
+    PLANT,
     PORCELAIN,
     PURPLE,
     SD15,
@@ -28,24 +32,24 @@ from workflow_parts import (
 def demo() -> Graph:
     """The embedded model: runs with no download."""
     graph = Graph("cell_style_demo")
-    return _transfer(graph, demo_model(graph))
+    return _transfer(graph, demo_model(graph), CHLOROPLAST, PORCELAIN)
 
 
 def sd15() -> Graph:
     """Stable Diffusion 1.5, the paper's setting."""
     graph = Graph("sd15_cell_style")
-    return _transfer(graph, checkpoint(graph, SD15, 512))
+    return _transfer(graph, checkpoint(graph, SD15, 512), GOLGI, INK_WASH)
 
 
 def sdxl() -> Graph:
     """SDXL base 1.0."""
     graph = Graph("sdxl_cell_style")
-    return _transfer(graph, checkpoint(graph, SDXL, 1024))
+    return _transfer(graph, checkpoint(graph, SDXL, 1024), PLANT, MURAL)
 
 
-def _transfer(graph: Graph, model: Model) -> Graph:
+def _transfer(graph: Graph, model: Model, cells: str, texture: str) -> Graph:
     """The method: invert the content, capture the style, match their statistics, sample with the injection."""
-    content, style = content_branch(graph, model), style_branch(graph, model)
+    content, style = content_branch(graph, model, cells), style_branch(graph, model, texture)
     matched = adain(graph, content, style)
     nodes = [matched, *sampler(graph, model, content, style.last["style_kv"], matched[0])]
     preview = graph.add("PreviewImage", "Preview", images=nodes[-1][0])
@@ -53,7 +57,7 @@ def _transfer(graph: Graph, model: Model) -> Graph:
     text = DIALS
     if model.width:
         text += f"- Pictures are scaled to a width of {model.width} pixels, the size this model knows best.\n"
-    notes = note(graph, "The dials", text, CONTENT_PICTURE, PORCELAIN)
+    notes = note(graph, "The dials", text)
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Transfer", BROWN, [nodes, [save, preview]]))

@@ -6,10 +6,10 @@ from workflow_graph import Graph
 from workflow_parts import (
     BLUE,
     BROWN,
-    CONTENT_PICTURE,
     DIALS,
+    GOLGI,
     GREEN,
-    INK_WASH,
+    MURAL,
     PURPLE,
     content_branch,
     demo_model,
@@ -36,7 +36,7 @@ def finer_dials() -> Graph:
     """Cell Style Settings, and Latent AdaIN's patches and high-pass."""
     graph = Graph("finer_dials")
     model = demo_model(graph)
-    content, style = content_branch(graph, model), style_branch(graph, model, INK_WASH)
+    content, style = content_branch(graph, model, GOLGI), style_branch(graph, model, MURAL)
     content.last.values["residual_features"] = "output.4"
     matched = graph.add(
         "LatentAdaIN",
@@ -58,7 +58,7 @@ def finer_dials() -> Graph:
     sampled = sampler(graph, model, content, style.last["style_kv"], matched[0])
     sampled[0].wires["settings"] = settings[0]
     picture = saved(graph, sampled[-1][0])
-    notes = note(graph, "The finer dials", FINER, CONTENT_PICTURE, INK_WASH)
+    notes = note(graph, "The finer dials", FINER)
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Transfer", BROWN, [[matched, settings], sampled, [picture]]))

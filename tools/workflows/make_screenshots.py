@@ -51,8 +51,6 @@ def main() -> int:
     if not chromium:
         sys.exit("There is no Chromium on PATH.")
     with ComfyServer() as server:
-        for picture in (ROOT / "example_images").glob("*.png"):
-            shutil.copyfile(picture, server.input_dir / picture.name)
         with front_end(chromium, server.url) as page:
             page.page.get_by_text("Templates", exact=True).first.click()
             page.page.get_by_text("cellstyle", exact=True).first.click()

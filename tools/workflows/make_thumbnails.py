@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -75,8 +74,8 @@ def thumbnail(server: ComfyServer, name: str) -> Image.Image:
         graph[node]["inputs"]["width"] = LARGEST
     if name in WHOLE:
         return fitted(result_of(server, graph, WHOLE[name])[0], SIDE)
-    loaded = [graph[node]["inputs"]["image"] for node in nodes_of(graph, "LoadImage")]
-    corners = [] if len(loaded) > 3 else [Image.open(server.input_dir / each).convert("RGB") for each in loaded]
+    shown = [graph[node]["inputs"]["picture"] for node in nodes_of(graph, "CellStyleLoadExample")]
+    corners = [] if len(shown) > 3 else [Image.open(ROOT / "example_images" / each).convert("RGB") for each in shown]
     return composed(result_of(server, graph, "SaveImage"), corners)
 
 
@@ -87,8 +86,6 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[*every, []], metavar="NAME", help="default: every workflow")
     names = parser.parse_args().names or every
     with ComfyServer() as server:
-        for picture in (ROOT / "example_images").glob("*.png"):
-            shutil.copyfile(picture, server.input_dir / picture.name)
         for name in names:
             path = ROOT / "workflows" / f"{name}.jpg"
             thumbnail(server, name).save(path, quality=QUALITY, optimize=True)

@@ -6,12 +6,16 @@ from workflow_graph import Graph
 from workflow_parts import (
     BLUE,
     BROWN,
-    CONTENT_PICTURE,
     DIALS,
+    DURIAN,
+    FLUORESCENCE,
     GREEN,
-    PORCELAIN,
+    IMPRESSION,
+    INK_WASH,
+    PLANT,
     PURPLE,
     SD15,
+    TISSUE,
     UPSCALER,
     Branch,
     adain,
@@ -40,7 +44,8 @@ UPSCALED = (
 REPORT = (
     DIALS
     + """\
-- **Load Micrograph** takes 16-bit and multi-channel TIFF, stacks and series: set z or time to *frames* for a batch.
+- **Load Micrograph** shows its *example* until you choose a file: 16-bit and multi-channel TIFF, stacks, series; set
+  z or time to *frames* for a batch. *invert* gives fluorescence the white paper that ink needs.
 - The **fidelity report** says whether edges and objects are where they were; *Restore Size* undoes the padding.
 """
 )
@@ -50,7 +55,7 @@ def any_sampler() -> Graph:
     """CellStyleApply with SamplerCustomAdvanced."""
     graph = Graph("any_sampler")
     model = demo_model(graph)
-    content, style = content_branch(graph, model), style_branch(graph, model)
+    content, style = content_branch(graph, model, PLANT), style_branch(graph, model, DURIAN)
     apply = _apply(graph, model.model, content, style)
     matched = adain(graph, content, style)
     guider = graph.add("BasicGuider", "Guider", model=apply[0], conditioning=model.conditioning)
@@ -67,7 +72,7 @@ def any_sampler() -> Graph:
     )
     picture = graph.add("VAEDecode", "VAE Decode", samples=sampled[0], vae=model.vae)
     save = saved(graph, picture[0])
-    notes = note(graph, "Any sampler", ANY, CONTENT_PICTURE, PORCELAIN, canvas=(300, 360))
+    notes = note(graph, "Any sampler", ANY, canvas=(300, 360))
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Style on the model", PURPLE, [[apply, matched]]))
@@ -79,7 +84,7 @@ def sd15_upscaled() -> Graph:
     """An upscaler and a second latent pass after the transfer."""
     graph = Graph("sd15_upscaled")
     model = checkpoint(graph, SD15, 512)
-    content, style = content_branch(graph, model), style_branch(graph, model)
+    content, style = content_branch(graph, model, TISSUE), style_branch(graph, model, IMPRESSION)
     matched = adain(graph, content, style)
     nodes = [matched, *sampler(graph, model, content, style.last["style_kv"], matched[0])]
     loader = graph.add("UpscaleModelLoader", "Load Upscaler", model_name=UPSCALER["name"], models=[UPSCALER])
@@ -103,7 +108,7 @@ def sd15_upscaled() -> Graph:
     )
     picture = graph.add("VAEDecode", "VAE Decode", samples=second[0], vae=model.vae)
     save = saved(graph, picture[0], canvas=(640, 700))
-    notes = note(graph, "The second pass", UPSCALED, CONTENT_PICTURE, PORCELAIN, canvas=(300, 340))
+    notes = note(graph, "The second pass", UPSCALED, canvas=(300, 340))
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Transfer", BROWN, [nodes]))
@@ -119,7 +124,9 @@ def micrograph_fidelity() -> Graph:
     file = graph.add(
         "CellStyleLoadMicrograph",
         "Micrograph: your file or stack",
-        file=CONTENT_PICTURE,
+        file="",
+        example=FLUORESCENCE,
+        invert=True,
         size="resize and pad",
         longest_side=512,
         canvas=(320, 800),
@@ -127,7 +134,7 @@ def micrograph_fidelity() -> Graph:
     latent = graph.add("VAEEncode", "VAE Encode", pixels=file["image"], vae=model.vae)
     invert = graph.add("DDIMInvert", "DDIM Invert (content)", **model.shared, latent=latent[0], steps=model.steps)
     content = Branch([[file], [latent, invert]], file["image"], latent[0], invert)
-    style = style_branch(graph, model)
+    style = style_branch(graph, model, INK_WASH)
     matched = adain(graph, content, style)
     nodes = [matched, *sampler(graph, model, content, style.last["style_kv"], matched[0])]
     back = graph.add("CellStyleRestoreSize", "Restore Size", image=nodes[-1][0], metadata=file["metadata"])
@@ -141,7 +148,7 @@ def micrograph_fidelity() -> Graph:
         mask=file["mask"],
     )
     preview = graph.add("PreviewImage", "Fidelity report", images=report["report"], canvas=(640, 480))
-    notes = note(graph, "The report", REPORT, CONTENT_PICTURE, PORCELAIN, canvas=(300, 400))
+    notes = note(graph, "The report", REPORT, canvas=(300, 400))
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Transfer", BROWN, [[*nodes, back]]))

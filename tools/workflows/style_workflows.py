@@ -6,16 +6,21 @@ from workflow_graph import Graph
 from workflow_parts import (
     BLUE,
     BROWN,
-    CONTENT_PICTURE,
     DIALS,
+    DURIAN,
+    FLUORESCENCE,
     GREEN,
     IMPRESSION,
     INK_WASH,
+    PLANT,
     PORCELAIN,
     PURPLE,
+    TISSUE,
+    WOODBLOCK,
     adain,
     content_branch,
     demo_model,
+    example,
     note,
     sampler,
     saved,
@@ -37,8 +42,8 @@ LIBRARY = (
 MASKS = (
     DIALS
     + """\
-- **Masks** say where on the content each style acts; here the left half and the rest. Wire the MASK of *Load Image*
-  instead and paint it with *Open in MaskEditor*.
+- **Masks** say where on the content each style acts; here the left half and the rest. Load your content with
+  *Load Image*, paint on it with *Open in MaskEditor*, and wire its MASK instead.
 """
 )
 SIDE = 512
@@ -48,7 +53,7 @@ def gamma_tau_sheet() -> Graph:
     """The rheostat at a glance."""
     graph = Graph("gamma_tau_sheet")
     model = demo_model(graph)
-    content, style = content_branch(graph, model), style_branch(graph, model)
+    content, style = content_branch(graph, model), style_branch(graph, model, INK_WASH)
     matched = adain(graph, content, style)
     sweep = graph.add(
         "CellStyleSweep",
@@ -63,7 +68,7 @@ def gamma_tau_sheet() -> Graph:
         picture_size=256,
     )
     sheet = saved(graph, sweep["sheet"], "Contact sheet", canvas=(760, 760))
-    notes = note(graph, "The sheet", SHEET, CONTENT_PICTURE, PORCELAIN)
+    notes = note(graph, "The sheet", SHEET)
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Sweep", BROWN, [[matched, sweep], [sheet]]))
@@ -74,15 +79,15 @@ def style_library() -> Graph:
     """Save once, apply to many contents."""
     graph = Graph("style_library")
     model = demo_model(graph)
-    content, style = content_branch(graph, model), style_branch(graph, model)
+    content, style = content_branch(graph, model, TISSUE), style_branch(graph, model, WOODBLOCK)
     keep = graph.add(
         "CellStyleSave",
         "Save Style (once)",
         style_kv=style.last["style_kv"],
         inverted=style.last["inverted"],
         image=style.image,
-        name="porcelain",
-        title="Blue-and-white porcelain",
+        name="woodblock",
+        title="Woodblock waves",
         author="CellStyle",
         licence="CC0 1.0",
         overwrite=True,
@@ -92,7 +97,7 @@ def style_library() -> Graph:
     matched = adain(graph, content, style)
     nodes = [matched, *sampler(graph, model, content, keep["style_kv"], matched[0])]
     save = saved(graph, nodes[-1][0])
-    notes = note(graph, "The library", LIBRARY, CONTENT_PICTURE, PORCELAIN, canvas=(300, 400))
+    notes = note(graph, "The library", LIBRARY, canvas=(300, 400))
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Library", PURPLE, [[keep, load]]))
@@ -104,9 +109,9 @@ def two_styles_by_mask() -> Graph:
     """One style on the left, another on the right."""
     graph = Graph("two_styles_by_mask")
     model = demo_model(graph)
-    content = content_branch(graph, model)
+    content = content_branch(graph, model, FLUORESCENCE)
     left = style_branch(graph, model, PORCELAIN, "Style of the masked part")
-    right = style_branch(graph, model, IMPRESSION, "Style of the rest")
+    right = style_branch(graph, model, DURIAN, "Style of the rest")
     everywhere = graph.add("SolidMask", "Nowhere", value=0.0, width=SIDE, height=SIDE)
     half = graph.add("SolidMask", "The left half", value=1.0, width=SIDE // 2, height=SIDE)
     mask = graph.add("MaskComposite", "Mask", destination=everywhere[0], source=half[0])
@@ -128,7 +133,7 @@ def two_styles_by_mask() -> Graph:
     )
     nodes = sampler(graph, model, content, blend[0], noise[0])
     save = saved(graph, nodes[-1][0])
-    notes = note(graph, "The masks", MASKS, CONTENT_PICTURE, PORCELAIN, IMPRESSION, canvas=(300, 400))
+    notes = note(graph, "The masks", MASKS, canvas=(300, 400))
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]), ("Content", GREEN, content.columns))
     graph.column(("Style of the masked part", PURPLE, left.columns), ("Style of the rest", PURPLE, right.columns))
     graph.column(("Masks", GREEN, [[everywhere, half, mask, rest], [blend, *palettes, noise]]))
@@ -140,7 +145,7 @@ def style_presets() -> Graph:
     """Porcelain, ink wash and impressionism side by side, a node each."""
     graph = Graph("style_presets")
     model = demo_model(graph)
-    content = graph.add("LoadImage", "Content: your micrograph", image=CONTENT_PICTURE)
+    content = example(graph, "Content", PLANT)
     presets = (
         ("Porcelain", PORCELAIN, 0.75, 1.5),
         ("Ink wash", INK_WASH, 0.6, 1.5),
@@ -148,21 +153,21 @@ def style_presets() -> Graph:
     )
     rows = []
     for title, name, gamma, tau in presets:
-        picture = graph.add("LoadImage", title, image=name)
+        picture = example(graph, title, name)
         transfer = graph.add(
             "CellStyleTransfer",
             f"Transfer: {title.lower()}",
             **model.shared,
             vae=model.vae,
-            content=content["IMAGE"],
-            style=picture["IMAGE"],
+            content=content[0],
+            style=picture[0],
             gamma=gamma,
             tau=tau,
             steps=model.steps,
             canvas=(300, 340),
         )
         rows.append((title, [[picture], [transfer], [saved(graph, transfer[0], title, canvas=(340, 340))]]))
-    notes = note(graph, "The dials", DIALS, CONTENT_PICTURE, PORCELAIN, INK_WASH, IMPRESSION)
+    notes = note(graph, "The dials", DIALS)
     graph.column(("Model", BLUE, [model.nodes]), ("Content", GREEN, [[content]]), ("", "", [[notes]]))
     graph.column(*((title, PURPLE, columns) for title, columns in rows))
     return graph

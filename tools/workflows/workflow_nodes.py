@@ -23,7 +23,7 @@ FORCED = {("CellStyleRestoreSize", "metadata")}  # text that only comes by a wir
 SLOT, WIDGET, MARGIN, WIDTH = 20, 24, 14, 300
 PREVIEW = 240  # the live preview that a node shows below its widgets, and keeps
 UPLOADING = {"CellStyleLoadMicrograph"}
-PREVIEWING = {"DDIMInvert", "StyleKVCapture", "InjectedSampler", "CellStyleSweep"}
+PREVIEWING = {"DDIMInvert", "StyleKVCapture", "InjectedSampler", "CellStyleSweep", "CellStyleLoadExample"}
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 from workflow_graph import Graph, Node, Output
 
-CONTENT_PICTURE = "content_tem_chloroplast.png"
-PORCELAIN, INK_WASH, IMPRESSION = "style_porcelain.png", "style_ink_wash.png", "style_impression.png"
+CHLOROPLAST, FLUORESCENCE, GOLGI, PLANT, TISSUE = (
+    f"content_{name}.png" for name in ("tem_chloroplast", "fluorescence", "golgi", "plant_cells", "tissue")
+)
+DURIAN, IMPRESSION, INK_WASH, MURAL, PORCELAIN, WOODBLOCK = (
+    f"style_{name}.png" for name in ("durian", "impression", "ink_wash", "mural", "porcelain", "woodblock")
+)
 BLUE, GREEN, PURPLE, BROWN = "#3f789e", "#4f7a4f", "#6e5a8e", "#8a6d3b"
 DEMO_STEPS, PAPER_STEPS = 20, 50
 DIALS = """\
@@ -17,8 +21,8 @@ DIALS = """\
 """
 PICTURES = """
 ---
-**Pictures.** They come with the pack: drag {names} from
-`custom_nodes/cellstyle/example_images` onto the *Load Image* nodes, or choose your own.
+**Your pictures.** *Load Example Picture* shows what comes with the pack. Drop a file of yours on the canvas and wire
+the *Load Image* that appears in its place.
 """
 SD15 = {
     "name": "v1-5-pruned-emaonly-fp16.safetensors",
@@ -78,19 +82,24 @@ def checkpoint(graph: Graph, source: dict[str, str], width: int) -> Model:
     return Model([loader, prompt], loader["MODEL"], prompt[0], loader["VAE"], PAPER_STEPS, width)
 
 
-def content_branch(graph: Graph, model: Model, name: str = CONTENT_PICTURE) -> Branch:
-    """Load Image to DDIM Invert."""
-    return _branch(graph, model, "Content: your micrograph", name, "DDIMInvert", "DDIM Invert (content)")
+def example(graph: Graph, title: str, name: str) -> Node:
+    """A picture of the pack, so that the workflow runs before the user has brought one."""
+    return graph.add("CellStyleLoadExample", title, picture=name)
+
+
+def content_branch(graph: Graph, model: Model, name: str = CHLOROPLAST) -> Branch:
+    """A picture to DDIM Invert."""
+    return _branch(graph, model, "Content", name, "DDIMInvert", "DDIM Invert (content)")
 
 
 def style_branch(graph: Graph, model: Model, name: str = PORCELAIN, title: str = "Style") -> Branch:
-    """Load Image to Style K/V Capture."""
+    """A picture to Style K/V Capture."""
     return _branch(graph, model, title, name, "StyleKVCapture", "Style K/V Capture")
 
 
 def _branch(graph: Graph, model: Model, title: str, name: str, last: str, last_title: str) -> Branch:
-    picture = graph.add("LoadImage", title, image=name)
-    image, scaled = picture["IMAGE"], []
+    picture = example(graph, title, name)
+    image, scaled = picture[0], []
     if model.width:
         scale = graph.add("ImageScale", f"Scale to a width of {model.width}", image=image, width=model.width, height=0)
         image, scaled = scale[0], [scale]
@@ -126,8 +135,6 @@ def saved(
     return graph.add("SaveImage", title, images=image, filename_prefix=f"CellStyle/{graph.name}", canvas=canvas)
 
 
-def note(graph: Graph, title: str, text: str, *pictures: str, canvas: tuple[int, int] | None = None) -> Node:
-    """A note, and in it where the named pictures are."""
-    if pictures:
-        text += PICTURES.format(names=", ".join(f"`{name}`" for name in pictures))
-    return graph.add("MarkdownNote", title, text=text, canvas=canvas)
+def note(graph: Graph, title: str, text: str, canvas: tuple[int, int] | None = None) -> Node:
+    """A note, and in it how to take pictures of one's own."""
+    return graph.add("MarkdownNote", title, text=text + PICTURES, canvas=canvas)
