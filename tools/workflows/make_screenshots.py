@@ -50,24 +50,23 @@ def main() -> int:
     chromium = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
     if not chromium:
         sys.exit("There is no Chromium on PATH.")
-    with ComfyServer() as server:
-        with front_end(chromium, server.url) as page:
-            page.page.get_by_text("Templates", exact=True).first.click()
-            page.page.get_by_text("cellstyle", exact=True).first.click()
-            page.page.wait_for_timeout(3000)
-            photograph(page, "templates")
-            page.page.keyboard.press("Escape")
-            page.load(json.loads((ROOT / "workflows" / "cell_style_demo.json").read_text(encoding="utf-8")))
-            page.page.evaluate("() => app.extensionManager.setting.set('Comfy.Minimap.Visible', false)")
-            page.page.evaluate(FIT)
-            page.run(seconds=600)
-            page.page.wait_for_timeout(6000)  # the message that it is done goes away
-            photograph(page, "demo")
-            page.page.mouse.dblclick(1400, 900)
-            page.page.wait_for_timeout(700)
-            page.page.keyboard.type("StyleID")
-            page.page.wait_for_timeout(2500)
-            photograph(page, "search")
+    with ComfyServer() as server, front_end(chromium, server.url) as page:
+        page.page.get_by_text("Templates", exact=True).first.click()
+        page.page.get_by_text("cellstyle", exact=True).first.click()
+        page.page.wait_for_timeout(3000)
+        photograph(page, "templates")
+        page.page.keyboard.press("Escape")
+        page.load(json.loads((ROOT / "workflows" / "cell_style_demo.json").read_text(encoding="utf-8")))
+        page.page.evaluate("() => app.extensionManager.setting.set('Comfy.Minimap.Visible', false)")
+        page.page.evaluate(FIT)
+        page.run(seconds=600)
+        page.page.wait_for_timeout(6000)  # the message that it is done goes away
+        photograph(page, "demo")
+        page.page.mouse.dblclick(1400, 900)
+        page.page.wait_for_timeout(700)
+        page.page.keyboard.type("StyleID")
+        page.page.wait_for_timeout(2500)
+        photograph(page, "search")
     return 0
 
 
