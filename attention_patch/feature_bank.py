@@ -37,6 +37,7 @@ class FeatureBank:
     residuals[level][(block, number)]: (batch, channels, h, w), what the residual block of `residual_blocks` put out.
     inputs[level]: (batch, C, height, width) float32 on the CPU, what the network saw at that level's recorded call;
     with `conditioning` (a CONDITIONING on the CPU) enough to compute the features again.
+    solver: how the inversion came by those latents; sampling does not depend on it.
     """
 
     family: ModelFamily
@@ -49,6 +50,7 @@ class FeatureBank:
     residuals: dict[int, dict[tuple[str, int], torch.Tensor]] = field(default_factory=dict)
     inputs: dict[int, torch.Tensor] = field(default_factory=dict)
     conditioning: list = field(default_factory=list)
+    solver: str = "ddim"
 
     def __post_init__(self) -> None:
         self.levels = [float(s) for s in self.sigmas if float(s) > 0]

@@ -1,11 +1,14 @@
-"""DDIM inversion in sigma space, with optional fixed-point refinement."""
+"""DDIM inversion in sigma space, with an optional second-order guess and fixed-point refinement."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from tqdm.auto import trange
+
+SOLVERS = ("ddim", "multistep")
 
 
 def variance_preserving_ratio(sigma_from: float, sigma_to: float, sigma_data: float = 1.0) -> float:
@@ -19,6 +22,28 @@ def predicted_noise(x: torch.Tensor, denoised: torch.Tensor, sigma: float) -> to
     return (x - denoised) / sigma
 
 
+def extrapolated_noise(before: list[tuple[float, torch.Tensor]], sigma: float, sigma_data: float = 1.0) -> torch.Tensor:
+    """eps_hat at `sigma`, on the straight line through two evaluations over the angle phi = atan(sigma / sigma_data).
+
+    phi is how far a variance-preserving latent, cos(phi) z0 + sin(phi) eps, has turned towards the noise. It is finite
+    at both ends, and eps_hat bends less over it than over sigma or its logarithm.
+
+    Args:
+        before: (sigma, eps_hat (B, C, H, W)) of the one or two steps before, the last one last, at different sigmas.
+    Returns:
+        (B, C, H, W); a single eps_hat as it is.
+    """
+    if len(before) == 1:
+        return before[0][1]
+
+    def angle(s: float) -> float:
+        return math.atan(s / sigma_data)
+
+    (sigma_1, eps_1), (sigma_2, eps_2) = before
+    reach = (angle(sigma) - angle(sigma_2)) / (angle(sigma_2) - angle(sigma_1))
+    return eps_2 + reach * (eps_2 - eps_1)
+
+
 def sample_ddim_inversion(
     model: Callable[..., torch.Tensor],
     x: torch.Tensor,
@@ -28,6 +53,7 @@ def sample_ddim_inversion(
     disable: bool | None = None,
     *,
     refinement: int = 0,
+    solver: str = "ddim",
     sigma_data: float = 1.0,
     recording_args: Callable[[int, float, torch.Tensor], dict] | None = None,
 ) -> torch.Tensor:
@@ -39,36 +65,56 @@ def sample_ddim_inversion(
         eps  = (x_in - D(x_in, sigma_b)) / sigma_b
         x    = x + (sigma_b - sigma_a) * eps
 
-    Each of `refinement` repeats evaluates eps again at the new x itself: the fixed point is the exact inverse of the
-    Euler step that sampling takes (AIDI, Pan et al. 2023; ReNoise, Garibi et al. 2024).
+    The exact inverse of the Euler step that sampling takes solves x_b = x + (sigma_b - sigma_a) eps(x_b, sigma_b).
+    Each of `refinement` repeats evaluates eps again at the new x itself and comes closer to that fixed point (AIDI,
+    Pan et al. 2023; ReNoise, Garibi et al. 2024). `solver` says what the network sees first:
+
+        "ddim":       x_in as above, the paper's
+        "multistep":  x_in = x + (sigma_b - sigma_a) * eps extrapolated from the two steps before, which is already
+                      second order, at no further call. The first step is DDIM's; the second carries eps on. Climbed
+                      from sigma 0, it inverts every step of the sampling, the last included.
 
     Args:
         model: denoiser D(x, sigma (B,), **extra_args) -> (B, C, H, W).
         x: (B, C, H, W) clean latent in the model's own scale.
         sigmas: (n + 1,) ascending; sigmas[0] is the level that x is taken to be at.
         refinement: repeats a step; each costs n more network calls in all.
+        solver: one of SOLVERS.
         recording_args: called as (step index, sigma_b, x_in) before the last network call of each step; returns
             the extra_args of that call. It lets a capture see exactly one call a level.
     Returns:
         (B, C, H, W), x at sigmas[-1].
-    Source: Song et al. 2021 (DDIM), section 4.3; StyleID (Chung et al. 2024), section 4.1.
+    Raises:
+        ValueError: unknown solver.
+    Source: Song et al. 2021 (DDIM), section 4.3; StyleID (Chung et al. 2024), section 4.1. "multistep" is the usual
+        predictor of an implicit multistep method with one evaluation (Hairer, Norsett and Wanner, Solving Ordinary
+        Differential Equations I, section III.1, "PEC").
     """
+    if solver not in SOLVERS:
+        raise ValueError(f"solver {solver!r} is unknown; choose one of {', '.join(SOLVERS)}.")
     extra_args = {} if extra_args is None else extra_args
     s_in = x.new_ones([x.shape[0]])
     levels = [float(s) for s in sigmas]
     # the clean latent, given the norm of a latent at the first level
     x = x * variance_preserving_ratio(0.0, levels[0], sigma_data)
+    before: list[tuple[float, torch.Tensor]] = []
     for i in trange(len(levels) - 1, disable=disable):
         sigma_a, sigma_b = levels[i], levels[i + 1]
-        x_in = x * variance_preserving_ratio(sigma_a, sigma_b, sigma_data)
+        if before:
+            x_in = x + (sigma_b - sigma_a) * extrapolated_noise(before, sigma_b, sigma_data)
+        else:
+            x_in = x * variance_preserving_ratio(sigma_a, sigma_b, sigma_data)
         for repeat in range(refinement + 1):
             args = extra_args
             if recording_args is not None and repeat == refinement:
                 args = recording_args(i, sigma_b, x_in)
             denoised = model(x_in, sigma_b * s_in, **args)
-            x_b = x + (sigma_b - sigma_a) * predicted_noise(x_in, denoised, sigma_b)
+            eps = predicted_noise(x_in, denoised, sigma_b)
+            x_b = x + (sigma_b - sigma_a) * eps
             x_in = x_b
         x = x_b
+        if solver == "multistep":
+            before = [*before[-1:], (sigma_b, eps)]
         if callback is not None:
             callback({"x": x, "i": i, "sigma": sigmas[i + 1], "sigma_hat": sigmas[i + 1], "denoised": denoised})
     return x

@@ -7,29 +7,40 @@ from collections.abc import Sequence
 
 import torch
 
+SPACINGS = ("leading", "linspace")
+_PAPER_STEPS = 50
 
-def ddim_sigmas(model_sigmas: torch.Tensor, steps: int) -> torch.Tensor:
-    """Sampling sigmas of DDIM's uniform ("leading") spacing.
 
-    The same as ComfyUI's `ddim_uniform` where `steps` divides the schedule.
+def ddim_sigmas(model_sigmas: torch.Tensor, steps: int, spacing: str = "leading") -> torch.Tensor:
+    """Sampling sigmas, evenly spaced over the timesteps.
 
-    Level i is the model's sigma at timestep 1 + i * (T // steps), i = 0 .. steps - 1. Where `steps` does not divide T,
-    `ddim_uniform` returns a level too many; here there are always exactly `steps`, as in the authors' port.
+    "leading" is DDIM's: level i is the model's sigma at timestep 1 + i * (T // steps), i = 0 .. steps - 1, the same as
+    ComfyUI's `ddim_uniform` where `steps` divides T. Where it does not, `ddim_uniform` returns a level too many; here
+    there are always exactly `steps`, as in the authors' port.
+
+    "linspace" spreads the steps from timestep 1 to the highest of the paper's 50 steps (981 of 1000). Both are the same
+    at 50 steps; with fewer, "leading" starts lower, and less of the picture is drawn anew.
 
     Args:
         model_sigmas: (T,) ascending sigmas of the model's training schedule.
         steps: number of network calls, 1 .. T - 1.
+        spacing: one of SPACINGS.
     Returns:
         (steps + 1,) float32, strictly descending, ending with 0.
     Raises:
-        ValueError: `steps` outside 1 .. T - 1.
-    Source: Song et al. 2021 (DDIM), section 4.2 and appendix D.2.
+        ValueError: `steps` outside 1 .. T - 1, for "linspace" outside 1 .. the highest timestep; unknown spacing.
+    Source: Song et al. 2021 (DDIM), section 4.2 and appendix D.2; the names are those of Lin et al. 2024 ("Common
+        Diffusion Noise Schedules and Sample Steps are Flawed"), table 2.
     """
+    if spacing not in SPACINGS:
+        raise ValueError(f"spacing {spacing!r} is unknown; choose one of {', '.join(SPACINGS)}.")
     total = len(model_sigmas)
-    if not 1 <= steps < total:
-        raise ValueError(f"steps is {steps}; this model's schedule allows 1 to {total - 1}. Typical: 20 to 50.")
-    stride = total // steps
-    ascending = [float(model_sigmas[1 + i * stride]) for i in range(steps)]
+    last = min(total - 1, 1 + (_PAPER_STEPS - 1) * total // _PAPER_STEPS)
+    most = total - 1 if spacing == "leading" else last
+    if not 1 <= steps <= most:
+        raise ValueError(f"steps is {steps}; this model's schedule allows 1 to {most}. Typical: 20 to 50.")
+    stride = total // steps if spacing == "leading" else (last - 1) / max(1, steps - 1)
+    ascending = [float(model_sigmas[1 + round(i * stride)]) for i in range(steps)]
     return torch.tensor([*reversed(ascending), 0.0], dtype=torch.float32)
 
 
@@ -56,11 +67,12 @@ def check_sampling_sigmas(sigmas: torch.Tensor) -> torch.Tensor:
 
 
 def inversion_levels(sampling_sigmas: torch.Tensor, first_sigma: float) -> torch.Tensor:
-    """The levels that the inversion climbs: the sampling levels reversed, started at the model's smallest sigma.
+    """The levels that the inversion climbs: the sampling levels reversed, started at `first_sigma`.
 
     Args:
         sampling_sigmas: (n + 1,) descending.
-        first_sigma: `model_sampling.sigmas[0]`, the level a clean latent is taken to be at.
+        first_sigma: the level a clean latent is taken to be at: `model_sampling.sigmas[0]` in the paper's inversion;
+            0 makes the first step the inverse of the sampling's last.
     Returns:
         ascending float32 levels; the first is where the latent is, every other is the sigma of one network call.
     """

@@ -8,6 +8,7 @@ from ..attention_patch.feature_bank import ContentQuery
 from .feature_storage import precision_input
 from .inversion_inputs import inversion_inputs
 from .run_inversion import invert_and_record
+from .solver_inputs import solver_inputs
 from .wire_types import CATEGORY, CONTENT_QUERY
 
 
@@ -36,6 +37,7 @@ class DDIMInvert(io.ComfyNode):
                     ),
                 ),
                 precision_input(),
+                *solver_inputs(),
             ],
             outputs=[
                 io.Latent.Output(display_name="inverted", tooltip="The content's noise; to Latent AdaIN."),

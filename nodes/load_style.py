@@ -113,7 +113,7 @@ def bank_of(style: Style) -> FeatureBank:
         tuple(LayerKey(*layer) for layer in record.layers),
         style.clean,
     )
-    bank.inputs, bank.conditioning = style.inputs, style.conditioning
+    bank.inputs, bank.conditioning, bank.solver = style.inputs, style.conditioning, record.solver
     bank.features = {i: {LayerKey(*layer): n for layer, n in found.items()} for i, found in style.features.items()}
     bank.grids = {LayerKey(*layer): grid for layer, grid in record.grids.items()}
     return bank
@@ -213,7 +213,7 @@ def describe(file: str, record: Record, size: int) -> str:
         f"file: {file}, {'full' if record.features else 'compact'}, {size / 1e6:.1f} MB, "
         f"{(record.features or record.inputs).replace('F', 'fp')}",
         f"model: {record.model}",
-        f"steps: {record.levels}, sigma {record.sigmas[0]:.3g} to {record.sigmas[-1]:.3g}",
+        f"steps: {record.levels}, sigma {record.sigmas[0]:.3g} to {record.sigmas[-1]:.3g}, solver {record.solver}",
         f"layers: {layers}",
         f"latent: {width} x {height}" + (f", {batch} images" if batch > 1 else ""),
         f"made with: CellStyle {record.pack_version}",

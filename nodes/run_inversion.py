@@ -36,13 +36,16 @@ def invert_and_record(
     sigmas=None,
     residual_features: str = "",
     feature_precision: str = "full",
+    solver: str = "ddim",
+    spacing: str = "leading",
 ) -> tuple[torch.Tensor, FeatureBank]:
     """Inverts a LATENT with a clone of MODEL and records the hidden states of the chosen layers in the same pass.
 
     Args:
         name: the node's name, for the log.
-        steps: network calls without refinement; ignored where `sigmas` (a scheduler's SIGMAS) is given.
-        refinement: fixed-point repeats a step, each `steps` more calls.
+        steps: network calls without refinement, at the levels of `spacing`; both are ignored where `sigmas` (a
+            scheduler's SIGMAS) is given.
+        refinement: fixed-point repeats a step, each `steps` more calls. solver: see `sample_ddim_inversion`.
         layers: see `select_layers`. storage, feature_precision: see `choose_storage`.
         residual_features: decoder blocks whose residual output is recorded too, see `select_blocks`; "" for none.
     Returns:
@@ -56,8 +59,11 @@ def invert_and_record(
     check_not_blank(samples, f"{name}'s latent")
     chosen = select_layers(layers, available)
     model_sampling = model.get_model_object("model_sampling")
-    sampling_sigmas = ddim_sigmas(model_sampling.sigmas, steps) if sigmas is None else check_sampling_sigmas(sigmas)
-    levels = inversion_levels(sampling_sigmas, float(model_sampling.sigmas[0]))
+    sampling_sigmas = (
+        ddim_sigmas(model_sampling.sigmas, steps, spacing) if sigmas is None else check_sampling_sigmas(sigmas)
+    )
+    first_sigma = float(model_sampling.sigmas[0]) if solver == "ddim" else 0.0
+    levels = inversion_levels(sampling_sigmas, first_sigma)
     count = len(levels) - 1
 
     dtype = FP8 if feature_precision == "fp8" else model.model.get_dtype_inference()
@@ -74,7 +80,7 @@ def invert_and_record(
 
     clean = model.model.process_latent_in(samples.to(torch.float32))
     bank = FeatureBank(family_of(model, available), sampling_sigmas, chosen, clean.to("cpu"))
-    bank.conditioning = _on_cpu(conditioning)
+    bank.conditioning, bank.solver = _on_cpu(conditioning), solver
     patched = with_capture(model)
     if residual_features.strip():
         bank.residual_blocks = select_blocks(residual_features, model.get_model_object("diffusion_model"))
@@ -83,7 +89,7 @@ def invert_and_record(
     guider = guider_for(name, patched, conditioning)
     sampler = comfy.samplers.KSAMPLER(
         functools.partial(_sample_inversion, bank=bank, writer=BankWriter(name, bank, storage, model.load_device)),
-        extra_options={"refinement": refinement, "sigma_data": float(model_sampling.sigma_data)},
+        extra_options={"refinement": refinement, "solver": solver, "sigma_data": float(model_sampling.sigma_data)},
     )
     with repeatable_random_numbers(model.load_device):
         inverted = guider.sample(

@@ -178,6 +178,7 @@ def style_of(bank: FeatureBank, inverted: dict, form: str, dtype: str, texts: di
         conditioning=tuple(_shapes(*entry) for entry in conditioning),
         texts=texts,
         pack_version=pack_version(),
+        solver=bank.solver,
     )
     features = bank.features if form == "full" else {}
     return Style(record, bank.clean, noise, bank.inputs, conditioning, features)

@@ -8,6 +8,7 @@ from ..attention_patch.feature_bank import StyleKV
 from .feature_storage import precision_input
 from .inversion_inputs import inversion_inputs
 from .run_inversion import invert_and_record
+from .solver_inputs import solver_inputs
 from .wire_types import CATEGORY, STYLE_KV
 
 
@@ -29,6 +30,7 @@ class StyleKVCapture(io.ComfyNode):
                     " Use the same number as in DDIM Invert.",
                 ),
                 precision_input(),
+                *solver_inputs(),
             ],
             outputs=[
                 STYLE_KV.Output(

@@ -45,19 +45,21 @@ class CellStyleTransfer(io.ComfyNode):
                 shown["tau"],
                 shown["steps"],
                 shown["refinement"],
+                shown["solver"],
+                shown["spacing"],
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The content in the style's texture and colours.")],
         )
 
     @classmethod
-    def execute(cls, model, conditioning, vae, content, style, gamma, tau, steps, refinement):
+    def execute(cls, model, conditioning, vae, content, style, gamma, tau, **inversion):
         graph = GraphBuilder()
         shared = {"model": model, "conditioning": conditioning}
 
         def add(name: str, node, **inputs):
             return graph.node(node.define_schema().node_id, name, **{**_defaults(node), **inputs})
 
-        pass_inputs = {**shared, "steps": steps, "refinement": refinement}
+        pass_inputs = {**shared, **inversion}
         encode_content = graph.node("VAEEncode", "content", pixels=content, vae=vae)
         encode_style = graph.node("VAEEncode", "style", pixels=style, vae=vae)
         invert = add("invert", DDIMInvert, latent=encode_content.out(0), **pass_inputs)

@@ -93,6 +93,7 @@ def _record(facts: dict, metadata: dict[str, str]) -> Record:
         thumbnail=checked_size(facts["thumbnail"]),
         texts={name: checked_text(metadata.get(name, ""), longest) for name, longest in TEXTS.items()},
         pack_version=checked_text(metadata.get("pack_version", ""), 40),
+        solver=checked_text(facts.get("solver", "ddim"), 40),
     )
 
 

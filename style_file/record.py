@@ -48,7 +48,8 @@ class Record:
 
     model: class of the model. widths: width of each of its self-attention layers, in order; with the class the family.
     sigmas: descending. layers: those recorded. grids: (h, w) of their tokens. shape: of the latent.
-    inputs, features: the type they are stored in ("F32" or "F16"), None where they are not.
+    inputs, features: the type they are stored in ("F32" or "F16"), None where they are not. solver: of the inversion;
+    files older than it are of "ddim". It is there to be read by people: the latents hold what it did.
     """
 
     model: str
@@ -63,6 +64,7 @@ class Record:
     thumbnail: int = 0
     texts: dict[str, str] = field(default_factory=dict)
     pack_version: str = ""
+    solver: str = "ddim"
 
     @property
     def levels(self) -> int:
@@ -117,6 +119,7 @@ def to_metadata(record: Record) -> dict[str, str]:
             for cond in record.conditioning
         ],
         "thumbnail": record.thumbnail,
+        "solver": record.solver,
     }
     return {
         "format": FORMAT,

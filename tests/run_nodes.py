@@ -26,7 +26,9 @@ def latent(*shape: int, seed: int = 0) -> dict:
     return {"samples": 5.5 * x / x.std()}  # SD's latents have this spread before the model's scale
 
 
-def invert(model, conditioning, content: dict, steps=4, refinement=0, layers="auto", storage="auto", sigmas=None):
+def invert(
+    model, conditioning, content: dict, steps=4, refinement=0, layers="auto", storage="auto", sigmas=None, **more
+):
     """(inverted LATENT, CONTENT_QUERY, SIGMAS)"""
     return DDIMInvert.execute(
         model=model,
@@ -37,10 +39,13 @@ def invert(model, conditioning, content: dict, steps=4, refinement=0, layers="au
         layers=layers,
         storage=storage,
         sigmas=sigmas,
+        **more,
     ).result
 
 
-def capture(model, conditioning, style: dict, steps=4, refinement=0, layers="auto", storage="auto", sigmas=None):
+def capture(
+    model, conditioning, style: dict, steps=4, refinement=0, layers="auto", storage="auto", sigmas=None, **more
+):
     """(STYLE_KV, inverted LATENT)"""
     return StyleKVCapture.execute(
         model=model,
@@ -51,6 +56,7 @@ def capture(model, conditioning, style: dict, steps=4, refinement=0, layers="aut
         layers=layers,
         storage=storage,
         sigmas=sigmas,
+        **more,
     ).result
 
 

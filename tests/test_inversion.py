@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
 import run_nodes as nodes
 import torch
 from cellstyle.diffusion.inversion import sample_ddim_inversion, variance_preserving_ratio
-from cellstyle.diffusion.levels import check_sampling_sigmas, inversion_levels, nearest_level
+from cellstyle.diffusion.levels import check_sampling_sigmas, ddim_sigmas, inversion_levels, nearest_level
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
 
@@ -116,3 +117,28 @@ def test_a_schedulers_sigmas_can_be_used_instead_of_steps():
     _, query, out = nodes.invert(model, conditioning, content, steps=99, sigmas=sigmas)
     assert torch.equal(out, sigmas)
     assert query.bank.levels == pytest.approx(sigmas[:-1].tolist())
+
+
+@pytest.mark.parametrize("steps", [1, 2, 11, 49, 981])
+def test_linspace_covers_the_range_of_the_papers_fifty_steps(steps):
+    model_sigmas = torch.linspace(0.03, 15, 1000) ** 1.5
+    paper, found = ddim_sigmas(model_sigmas, 50), ddim_sigmas(model_sigmas, steps, "linspace")
+    assert len(check_sampling_sigmas(found)) == steps + 1
+    assert found[-2] == paper[-2] and found[-1] == 0
+    assert steps == 1 or found[0] == paper[0]
+    timesteps = [model_sigmas.tolist().index(float(s)) for s in found[:-1]]
+    gaps = [a - b for a, b in itertools.pairwise(timesteps)]
+    assert not gaps or max(gaps) - min(gaps) <= 1
+
+
+def test_linspace_of_fifty_steps_is_the_papers():
+    model_sigmas = torch.linspace(0.03, 15, 1000)
+    assert torch.equal(ddim_sigmas(model_sigmas, 50, "linspace"), ddim_sigmas(model_sigmas, 50))
+
+
+def test_a_spacing_that_cannot_be_is_refused():
+    model_sigmas = torch.linspace(0.03, 15, 1000)
+    with pytest.raises(ValueError, match=r"steps is 982; this model's schedule allows 1 to 981"):
+        ddim_sigmas(model_sigmas, 982, "linspace")
+    with pytest.raises(ValueError, match=r"spacing 'karras' is unknown; choose one of leading, linspace"):
+        ddim_sigmas(model_sigmas, 10, "karras")
