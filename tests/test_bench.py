@@ -14,28 +14,28 @@ sys.path.append(str(ROOT / "tools" / "bench"))
 
 def test_a_quick_run_prints_tables_and_writes_json(tmp_path):
     file = tmp_path / "bench.json"
-    command = [
-        sys.executable,
-        str(ROOT / "tools" / "bench.py"),
-        "--quick",
-        "--only",
-        "steps",
-        "memory",
-        "--repeats",
-        "1",
-    ]
-    done = subprocess.run([*command, "--json", str(file)], capture_output=True, text=True, timeout=900)
+    options = ["--quick", "--repeats", "1", "--json", str(file), "--only", "steps"]
+    command = [sys.executable, str(ROOT / "tools" / "bench.py"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
-    assert "a. A sampling step with injection" in done.stdout and "d. Memory" in done.stdout
+    assert "a. A sampling step with injection" in done.stdout and "b. An inversion step" in done.stdout
     found = json.loads(file.read_text())
     assert {line["storage"] for line in found["steps"]} >= {"device", "ram", "ram, fp8", "recompute"}
     assert all(line["ratio"] > 0 for line in found["steps"])
-    memory = {line["storage"]: line for line in found["memory"]}
-    # kept bytes, for two images and 4 steps: exactly what was announced, but for the log's rounding
-    for line in memory.values():
-        assert line["predicted"] == pytest.approx(line["kept"], rel=0.06)
-    assert memory["ram, fp8"]["kept"] * 4 == memory["ram, full"]["kept"]  # against fp32
-    assert memory["recompute, full"]["kept"] < memory["ram, full"]["kept"] / 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_memory_kept_is_what_was_announced():
+    from memory_rows import measure
+
+    task = {"kind": "tiny", "precision": "fp32", "pixels": 256, "steps": 2}
+    ways = {"ram": ("ram", "full"), "fp8": ("ram", "fp8"), "recompute": ("recompute", "full")}
+    found = {name: measure({**task, "storage": s, "feature": f}) for name, (s, f) in ways.items()}
+    for line in found.values():
+        assert line["predicted"] == pytest.approx(line["kept"], abs=1e5)  # the log says tenths of MB, for each image
+        assert line["ram"] >= 0
+    assert found["fp8"]["kept"] * 4 == found["ram"]["kept"]  # against fp32
+    assert found["recompute"]["kept"] < found["ram"]["kept"] / 30
 
 
 def test_ratios_pair_the_rounds():

@@ -60,9 +60,9 @@ def measure(task: dict) -> dict:
     torch.set_grad_enabled(False)
     subject = Subject(task["kind"], task["precision"])
     content, style = (subject.latent(task["pixels"], seed=seed) for seed in (1, 2))
-    said = _Announced()
-    logging.getLogger().addHandler(said)
-    logging.getLogger().setLevel(logging.INFO)
+    said, log = _Announced(), logging.getLogger()
+    log.addHandler(said)
+    log.setLevel(logging.INFO)
     subject.plain(content, torch.tensor([1.0, 0.0]))  # loads the model
     before = _reset_peaks()
     if task["storage"] == "plain":
@@ -74,6 +74,7 @@ def measure(task: dict) -> dict:
         subject.sample(inverted, style_kv, query)
         kept = query.bank.nbytes() + style_kv.bank.nbytes()
     ram, device = _peaks()
+    log.removeHandler(said)
     return {"ram": ram - before[0], "device": device - before[1], "kept": kept, "predicted": said.bytes}
 
 
