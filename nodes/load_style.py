@@ -25,7 +25,7 @@ from .bank_writer import BankWriter
 from .checks import check_family, check_model, family_of
 from .feature_storage import FP8, Storage, choose_storage, precision_input, storage_input
 from .guide import guider_for
-from .style_folder import style_folders, style_names
+from .style_folder import NO_STYLE, style_folders, style_names
 from .wire_types import CATEGORY, STYLE_KV
 
 # values that SDXL's and its refiner's pooled output gets appended: sizes and crops, 256 each
@@ -44,7 +44,7 @@ class CellStyleLoad(io.ComfyNode):
             inputs=[
                 io.Combo.Input(
                     "file",
-                    options=style_names(),
+                    options=style_names() or [NO_STYLE],
                     tooltip="A style in models/cellstyle. Press R in the editor to see files that are new.",
                 ),
                 io.Model.Input(
@@ -57,6 +57,12 @@ class CellStyleLoad(io.ComfyNode):
                 ),
                 storage_input(optional=True),
                 precision_input(),
+                io.String.Input(
+                    "file_name",
+                    optional=True,
+                    force_input=True,
+                    tooltip="The file that Save Style has just written, from its output of that name; instead of file.",
+                ),
             ],
             outputs=[
                 STYLE_KV.Output(display_name="style_kv", tooltip="The style; to Injected Sampler."),
@@ -69,25 +75,30 @@ class CellStyleLoad(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, file):
-        if not isinstance(file, str):  # comes from another node
+    def validate_inputs(cls, file, file_name=""):
+        name = _chosen(file, file_name)
+        if not isinstance(name, str):  # comes from another node
             return True
         try:
-            path_to_read(style_folders(), file)
+            path_to_read(style_folders(), name)
         except ValueError as error:
             return str(error)
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, file, **kwargs):
+    def fingerprint_inputs(cls, file, file_name="", **kwargs):
+        name = _chosen(file, file_name)
+        if not isinstance(name, str):
+            return "by wire"  # new with what comes by it
         try:
-            facts = os.stat(path_to_read(style_folders(), file))
+            facts = os.stat(path_to_read(style_folders(), name))
         except (OSError, ValueError):
             return "missing"
         return f"{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}"
 
     @classmethod
-    def execute(cls, file, model=None, storage="auto", feature_precision="full"):
+    def execute(cls, file, model=None, storage="auto", feature_precision="full", file_name=""):
+        file = _chosen(file, file_name)
         path = path_to_read(style_folders(), file)
         style = read_style(path, accept=functools.partial(_accept, file, model))
         bank = bank_of(style)
@@ -102,6 +113,11 @@ class CellStyleLoad(io.ComfyNode):
         picture = torch.from_numpy(style.picture)[None]
         info = describe(file, style.record, size)
         return io.NodeOutput(StyleKV(bank), {"samples": style.inverted}, picture, info, ui=ui.PreviewImage(picture))
+
+
+def _chosen(file, file_name):
+    """The name to read; None while it is still to come by a wire, as ComfyUI has it before a run."""
+    return file if file_name == "" else file_name
 
 
 def bank_of(style: Style) -> FeatureBank:

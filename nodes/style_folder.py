@@ -11,6 +11,7 @@ from ..style_file.drafts import remove_abandoned
 from ..style_file.names import EXTENSION
 
 FOLDER = "cellstyle"
+NO_STYLE = "no style saved yet"  # what the list shows instead of nothing
 
 
 def style_folders() -> list[str]:

@@ -76,6 +76,18 @@ def test_a_compact_style_costs_its_steps_once_and_again_when_it_was_overwritten(
     assert spent == [STEPS, 2 * STEPS]
 
 
+def test_one_run_saves_a_style_and_loads_what_it_wrote(client):
+    graph = {**SAVE, **LOAD, "style": SAVE["style"], "capture": SAVE["capture"]}
+    graph = changed(graph, "save", name="server/wired")
+    graph = changed(graph, "load", file="no style saved yet", file_name=["save", 0])
+    result = client.run(graph)
+    assert result.outputs["save"]["text"][0].startswith("server/wired.safetensors")
+    before = calls(client)
+    client.run(changed(graph, "sample", gamma=0.45))
+    assert calls(client) - before == STEPS  # what is loaded stays in ComfyUI's cache
+    assert digest(result) == digest(client.run(GRAPH))
+
+
 def test_what_is_no_style_gets_a_sentence(server, client):
     client.run(SAVE)
     folder = style_folder(server)
@@ -95,6 +107,9 @@ def test_what_is_no_style_gets_a_sentence(server, client):
 def test_a_file_outside_the_folder_is_refused_before_anything_runs(client, file):
     with pytest.raises(PromptRejected, match=r"not in|does not name"):
         client.run(changed(LOAD, "load", file=file))
+    if file:
+        with pytest.raises(PromptRejected, match=r"not in|does not name"):
+            client.run(changed(LOAD, "load", file_name=file))
 
 
 def test_a_name_outside_the_folder_is_refused(server, client):

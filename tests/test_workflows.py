@@ -94,6 +94,13 @@ def test_every_picture_comes_with_the_pack():
     assert shown == {path.name for path in (ROOT / "example_images").glob("*.png")}
 
 
+def test_no_widget_is_empty_for_a_fresh_user():
+    """A list without an entry, such as styles before the first is saved, would show "null" on its node."""
+    for name in NAMES:
+        for node in read_ui(name)["nodes"]:
+            assert None not in node["widgets_values"], f"{name}: {node['title']}"
+
+
 def test_the_dials_are_the_papers():
     for name, steps in (("cell_style_demo", 20), ("sd15_cell_style", 50), ("sdxl_cell_style", 50)):
         graph = read_api(name)
@@ -111,8 +118,8 @@ def run_and_open(server, graph) -> list[np.ndarray]:
         assert result.outputs[node]["images"]
     pictures = []
     for node in nodes_of(graph, "SaveImage"):
-        (image,) = result.outputs[node]["images"]
-        pictures.append(np.asarray(Image.open(io.BytesIO(server.client.fetch_image(image))).convert("RGB")))
+        for image in result.outputs[node]["images"]:
+            pictures.append(np.asarray(Image.open(io.BytesIO(server.client.fetch_image(image))).convert("RGB")))
     return pictures
 
 

@@ -30,7 +30,7 @@ WHOLE = {"gamma_tau_sheet": "SaveImage", "micrograph_fidelity": "PreviewImage"} 
 def result_of(server: ComfyServer, graph: Graph, kind: str) -> list[Image.Image]:
     """What the nodes of a class show after a run."""
     done = server.client.run(graph, timeout=900)
-    shown = [done.outputs[node]["images"][0] for node in nodes_of(graph, kind)]
+    shown = [image for node in nodes_of(graph, kind) for image in done.outputs[node]["images"]]
     return [Image.open(io.BytesIO(server.client.fetch_image(image))).convert("RGB") for image in shown]
 
 

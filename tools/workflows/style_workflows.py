@@ -35,8 +35,10 @@ SHEET = """\
 LIBRARY = (
     DIALS
     + """\
-- **Save Style** keeps the style in `models/cellstyle`. Next time press R, choose it in *Load Style*, wire its two
-  outputs in place of *Style K/V Capture* and delete the Style frame: the style is never computed again.
+- **Save Style** keeps the style in `models/cellstyle`, and *Load Style* takes it from there to all contents.
+- **Next time** delete the frames *Style* and *Save*, press R and choose the file in *Load Style*: the style picture is
+  no longer needed, here and in every other graph.
+- **More contents:** *One batch* takes as many as you connect.
 """
 )
 MASKS = (
@@ -79,10 +81,10 @@ def style_library() -> Graph:
     """Save once, apply to many contents."""
     graph = Graph("style_library")
     model = demo_model(graph)
-    content, style = content_branch(graph, model, TISSUE), style_branch(graph, model, WOODBLOCK)
+    content, style = content_branch(graph, model, TISSUE, PLANT), style_branch(graph, model, WOODBLOCK)
     keep = graph.add(
         "CellStyleSave",
-        "Save Style (once)",
+        "Save Style",
         style_kv=style.last["style_kv"],
         inverted=style.last["inverted"],
         image=style.image,
@@ -93,14 +95,15 @@ def style_library() -> Graph:
         overwrite=True,
         canvas=(300, 380),
     )
-    load = graph.add("CellStyleLoad", "Load Style (next time)", model=model.model, canvas=(300, 340))
-    matched = adain(graph, content, style)
-    nodes = [matched, *sampler(graph, model, content, keep["style_kv"], matched[0])]
-    save = saved(graph, nodes[-1][0])
-    notes = note(graph, "The library", LIBRARY, canvas=(300, 400))
+    load = graph.add("CellStyleLoad", "Load Style", model=model.model, file_name=keep["file"], canvas=(300, 360))
+    palette = {"content": content.last["inverted"], "style": load["inverted"]}
+    matched = graph.add("LatentAdaIN", "Latent AdaIN", **palette)
+    nodes = [matched, *sampler(graph, model, content, load["style_kv"], matched[0])]
+    save = saved(graph, nodes[-1][0], "Stylised micrographs")
+    notes = note(graph, "The library", LIBRARY, canvas=(300, 480))
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
-    graph.column(("Library", PURPLE, [[keep, load]]))
+    graph.column(("Save (once)", PURPLE, [[keep]]), ("Load", PURPLE, [[load]]))
     graph.column(("Transfer", BROWN, [nodes, [save]]))
     return graph
 

@@ -18,8 +18,15 @@ GOLDEN = ROOT / "tests" / "golden" / "schema.json"
 WIDGET_TYPES = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 OPTIONAL_SHAPE = 7  # how the front end draws a socket that may stay empty
 AUTOGROW, MOST_GROWN = "COMFY_AUTOGROW_V3", 8
-GROWING = {"styles": "STYLE_KV", "masks": "MASK", "source_masks": "MASK"}
-FORCED = {("CellStyleRestoreSize", "metadata")}  # text that only comes by a wire; the schema file does not say so
+# growing inputs: type, name and first number of their sockets
+GROWING = {
+    "styles": ("STYLE_KV", "style_{}", 1),
+    "masks": ("MASK", "mask_{}", 1),
+    "source_masks": ("MASK", "source_mask_{}", 1),
+    "images": ("IMAGE", "image{}", 0),
+}
+# text that only comes by a wire; the schema file does not say so
+FORCED = {("CellStyleRestoreSize", "metadata"), ("CellStyleLoad", "file_name")}
 SLOT, WIDGET, MARGIN, WIDTH = 20, 24, 14, 300
 PREVIEW = 240  # the live preview that a node shows below its widgets, and keeps
 UPLOADING = {"CellStyleLoadMicrograph"}
@@ -84,13 +91,14 @@ class NodeType:
             shown = max(counts.get(each.name, 0), least) + 1
             for number, name in enumerate(self.grown_names(each.name)[:shown]):
                 optional, label = number >= least, name.split(".")[1]
-                inputs.append(Input(name, GROWING[each.name], optional=optional, label=label))
+                inputs.append(Input(name, GROWING[each.name][0], optional=optional, label=label))
         return dataclasses.replace(self, inputs=tuple(inputs))
 
     @staticmethod
     def grown_names(name: str) -> list[str]:
         """What the sockets of a growing input are called."""
-        return [f"{name}.{name.removesuffix('s')}_{number}" for number in range(1, MOST_GROWN + 1)]
+        _, pattern, first = GROWING[name]
+        return [f"{name}.{pattern.format(number)}" for number in range(first, first + MOST_GROWN)]
 
     def area(self) -> tuple[int, int]:
         """Width and height on the canvas."""
@@ -119,6 +127,7 @@ CORE = {
         ),
         IMAGE_OUT,
     ),
+    "BatchImagesNode": NodeType((Input("images", AUTOGROW),), IMAGE_OUT),
     "VAEEncode": NodeType((Input("pixels", "IMAGE"), Input("vae", "VAE")), LATENT_OUT),
     "VAEDecode": NodeType((Input("samples", "LATENT"), Input("vae", "VAE")), IMAGE_OUT),
     "SaveImage": NodeType(

@@ -87,25 +87,29 @@ def example(graph: Graph, title: str, name: str) -> Node:
     return graph.add("CellStyleLoadExample", title, picture=name)
 
 
-def content_branch(graph: Graph, model: Model, name: str = CHLOROPLAST) -> Branch:
-    """A picture to DDIM Invert."""
-    return _branch(graph, model, "Content", name, "DDIMInvert", "DDIM Invert (content)")
+def content_branch(graph: Graph, model: Model, *names: str) -> Branch:
+    """A picture, or a batch of several, to DDIM Invert."""
+    return _branch(graph, model, "Content", names or (CHLOROPLAST,), "DDIMInvert", "DDIM Invert (content)")
 
 
 def style_branch(graph: Graph, model: Model, name: str = PORCELAIN, title: str = "Style") -> Branch:
     """A picture to Style K/V Capture."""
-    return _branch(graph, model, title, name, "StyleKVCapture", "Style K/V Capture")
+    return _branch(graph, model, title, (name,), "StyleKVCapture", "Style K/V Capture")
 
 
-def _branch(graph: Graph, model: Model, title: str, name: str, last: str, last_title: str) -> Branch:
-    picture = example(graph, title, name)
-    image, scaled = picture[0], []
+def _branch(graph: Graph, model: Model, title: str, names: tuple[str, ...], last: str, last_title: str) -> Branch:
+    pictures = [example(graph, title, name) for name in names]
+    image, scaled = pictures[0][0], []
+    if len(pictures) > 1:
+        images, size = [picture[0] for picture in pictures], (300, 46 + 20 * len(pictures))
+        batch = graph.add("BatchImagesNode", "One batch", images=images, canvas=size)
+        image, scaled = batch[0], [batch]
     if model.width:
         scale = graph.add("ImageScale", f"Scale to a width of {model.width}", image=image, width=model.width, height=0)
-        image, scaled = scale[0], [scale]
+        image, scaled = scale[0], [*scaled, scale]
     latent = graph.add("VAEEncode", "VAE Encode", pixels=image, vae=model.vae)
     node = graph.add(last, last_title, **model.shared, latent=latent[0], steps=model.steps)
-    return Branch([[picture], [*scaled, latent, node]], image, latent[0], node)
+    return Branch([pictures, [*scaled, latent, node]], image, latent[0], node)
 
 
 def adain(graph: Graph, content: Branch, style: Branch, title: str = "Latent AdaIN") -> Node:
