@@ -1,13 +1,17 @@
-"""What a TIFF's text may say before it is believed: OME-XML is read here first, safely, and checked for size."""
+"""What a TIFF may say before it is believed: the chain of its pages ends, and OME-XML is read safely and checked."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import struct
 from xml.etree import ElementTree
 
 from .errors import MicrographError
 from .limits import MAX_PLANES, MAX_XML
 
 COUNTS = ("SizeZ", "SizeC", "SizeT", "SizeX", "SizeY", "IFD", "PlaneCount", "NumPlanes", "FirstZ", "FirstC", "FirstT")
+_MOST_TAGS = 4096  # of a page; what claims more is none, and tifffile stops there too
 SIZE = "Save it again with Fiji or Bio-Formats."
 
 
@@ -34,6 +38,37 @@ def read_ome_xml(description: str, name: str) -> ElementTree.Element | None:
     for element in root.iter():
         _check_counts(element, name)
     return root
+
+
+def check_chain(handle, name: str) -> None:
+    """Follows the chain of pages once; the file's position is as before. tifffile would walk in a circle for ever.
+
+    Args:
+        handle: an open TIFF or BigTIFF.
+    Raises: MicrographError: a page that comes twice, or more than MAX_PLANES.
+    """
+    start = handle.tell()
+    order = "<" if handle.read(2) == b"II" else ">"
+    big = struct.unpack(order + "H", handle.read(2))[0] == 43
+    count, entry, link = (order + "Q", 20, order + "Q") if big else (order + "H", 12, order + "I")
+    handle.seek(start + (8 if big else 4))
+    seen = set()
+    with contextlib.suppress(struct.error):  # the file ends here, and so does the chain
+        while at := _unpacked(handle, link):
+            if at in seen or len(seen) == MAX_PLANES:
+                what = "pages that lead back to earlier ones" if at in seen else f"more than {MAX_PLANES:,} pages"
+                raise MicrographError(f"{name} has {what}: it is damaged. {SIZE}")
+            seen.add(at)
+            handle.seek(at)
+            entries = _unpacked(handle, count)
+            if entries > _MOST_TAGS:
+                break
+            handle.seek(entries * entry, os.SEEK_CUR)
+    handle.seek(start)
+
+
+def _unpacked(handle, kind: str) -> int:
+    return struct.unpack(kind, handle.read(struct.calcsize(kind)))[0]
 
 
 def ome_images(root: ElementTree.Element | None) -> list[tuple[dict[str, str], list[dict[str, str]]]]:

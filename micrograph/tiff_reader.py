@@ -14,7 +14,7 @@ from .pillow_reader import RGB
 from .pixel_size import from_tiff
 from .source import Channel, Source
 from .tiff_codecs import read_page
-from .tiff_guard import ome_colour, ome_images, read_ome_xml
+from .tiff_guard import check_chain, ome_colour, ome_images, read_ome_xml
 
 ROLES = {"C": "channel", "E": "channel", "S": "channel", "Z": "z", "T": "time"}
 MINISWHITE, RGB_PHOTOMETRIC, PALETTE, YCBCR = 0, 2, 3, 6
@@ -33,6 +33,7 @@ def open_tiff(handle, name: str, series: int, pyramid_level: int, stack_axis: st
 
     Raises: MicrographError, or whatever tifffile raises on a damaged file.
     """
+    check_chain(handle, name)
     with TiffFile(_Unnamed(handle)) as tif:
         first = tif.pages[0]
         images = ome_images(read_ome_xml(first.description, name))
