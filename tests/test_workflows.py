@@ -101,11 +101,14 @@ def test_no_widget_is_empty_for_a_fresh_user():
             assert None not in node["widgets_values"], f"{name}: {node['title']}"
 
 
-def test_the_dials_are_the_papers():
-    for name, steps in (("cell_style_demo", 20), ("sd15_cell_style", 50), ("sdxl_cell_style", 50)):
+def test_the_dials_are_the_papers_and_a_transfer_takes_at_most_35_calls():
+    for name in ("cell_style_demo", "sd15_cell_style", "sdxl_cell_style"):
         graph = read_api(name)
-        for kind in ("DDIMInvert", "StyleKVCapture"):
-            assert [graph[node]["inputs"]["steps"] for node in nodes_of(graph, kind)] == [steps]
+        inversions = [
+            graph[node]["inputs"] for kind in ("DDIMInvert", "StyleKVCapture") for node in nodes_of(graph, kind)
+        ]
+        chosen = {(found["steps"], found["solver"], found["spacing"], found["refinement"]) for found in inversions}
+        assert len(inversions) == 2 and chosen == {(11, "multistep", "linspace", 0)}
         (sampler,) = nodes_of(graph, "InjectedSampler")
         dials = graph[sampler]["inputs"]
         assert (dials["gamma"], dials["tau"], dials["gamma_curve"]) == (0.75, 1.5, "constant")

@@ -8,6 +8,7 @@ from workflow_parts import (
     BROWN,
     DIALS,
     DURIAN,
+    FAST,
     FLUORESCENCE,
     GREEN,
     IMPRESSION,
@@ -132,7 +133,7 @@ def micrograph_fidelity() -> Graph:
         canvas=(320, 800),
     )
     latent = graph.add("VAEEncode", "VAE Encode", pixels=file["image"], vae=model.vae)
-    invert = graph.add("DDIMInvert", "DDIM Invert (content)", **model.shared, latent=latent[0], steps=model.steps)
+    invert = graph.add("DDIMInvert", "DDIM Invert (content)", **model.shared, latent=latent[0], **FAST)
     content = Branch([[file], [latent, invert]], file["image"], latent[0], invert)
     style = style_branch(graph, model, INK_WASH)
     matched = adain(graph, content, style)

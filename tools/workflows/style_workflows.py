@@ -8,6 +8,7 @@ from workflow_parts import (
     BROWN,
     DIALS,
     DURIAN,
+    FAST,
     FLUORESCENCE,
     GREEN,
     IMPRESSION,
@@ -166,8 +167,8 @@ def style_presets() -> Graph:
             style=picture[0],
             gamma=gamma,
             tau=tau,
-            steps=model.steps,
-            canvas=(300, 340),
+            **FAST,
+            canvas=(300, 390),
         )
         rows.append((title, [[picture], [transfer], [saved(graph, transfer[0], title, canvas=(340, 340))]]))
     notes = note(graph, "The dials", DIALS)
