@@ -5,6 +5,7 @@ from comfy_api.latest import ComfyExtension
 from .apply_style import CellStyleApply
 from .blend_styles import CellStyleBlend
 from .ddim_invert import DDIMInvert
+from .edge import with_edge
 from .fidelity import CellStyleFidelity
 from .injected_sampler import InjectedSampler
 from .latent_adain import LatentAdaIN
@@ -19,7 +20,7 @@ from .style_settings import CellStyleSettings
 from .sweep import CellStyleSweep
 from .transfer import CellStyleTransfer
 
-NODES = [
+_CLASSES = [
     DDIMInvert,
     LatentAdaIN,
     StyleKVCapture,
@@ -37,6 +38,7 @@ NODES = [
     CellStyleLoadDemoModel,
     CellStyleLoadExample,
 ]
+NODES = [with_edge(node) for node in _CLASSES]
 
 
 class CellStyleExtension(ComfyExtension):
