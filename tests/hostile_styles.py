@@ -1,4 +1,4 @@
-"""Style files as a stranger might make them: sound ones of several kinds, and any number of broken ones from a seed."""
+"""Style files as a stranger might make them: any number of broken ones from sound ones and a seed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,8 @@ import pickle
 import random
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 
-import torch
-from cellstyle.nodes.save_style import style_of
-from cellstyle.style_file.style import write_style
-from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
-from run_nodes import capture, latent
-from style_files import join, split
+from style_bytes import join, split
 
 # in the place of any value of a header
 VALUES = [
@@ -27,26 +21,6 @@ VALUES = [
 ]  # fmt: skip
 # what Python's encoder would not write
 RAW = [b"NaN", b"Infinity", b"-Infinity", b"1e999", b"9" * 400, b"-0", b"01", b'"\\ud800"', b"'a'", b"[" * 5000, b""]
-
-
-def sound_files(folder: Path) -> dict[str, bytes]:
-    """A file of every kind, each of a few kilobytes: compact and full, both precisions, two model families, a batch."""
-    made = {}
-    for name, kind, form, dtype, shape in (
-        ("full", "sdxl", "full", "F16", (1, 4, 4, 6)),
-        ("compact", "sd15", "compact", "F32", (1, 4, 8, 4)),
-        ("batch", "sd2v", "compact", "F16", (2, 4, 4, 4)),
-        ("both", "sd15", "full", "F32", (1, 4, 4, 4)),
-    ):
-        layers = "output.5" if kind == "sdxl" else "output.11"
-        with torch.inference_mode():
-            style_kv, inverted = capture(
-                tiny_model(kind), tiny_conditioning(kind), latent(*shape), steps=2, layers=layers
-            )
-            texts = {"title": "ink", "author": "a", "licence": "CC0"}
-            style = style_of(style_kv.bank, inverted, form, dtype, texts)
-            made[name] = write_style(iter([folder / f"{name}.safetensors"]), style).read_bytes()
-    return made
 
 
 def broken_files(sound: dict[str, bytes], count: int, seed: int) -> Iterator[tuple[str, bytes]]:

@@ -1,9 +1,7 @@
-"""Saving and loading styles for tests, and files taken apart and put together wrongly."""
+"""Saving and loading styles for tests."""
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 
 import folder_paths
@@ -47,23 +45,3 @@ def sound_file(folder: Path) -> bytes:
         style_kv, inverted = capture(model, conditioning, latent(1, 4, 4, 6), steps=2, layers="output.5")
         style = style_of(style_kv.bank, inverted, "full", "F16", {"title": "ink", "author": "", "licence": ""})
         return write_style(iter([folder / "good.safetensors"]), style).read_bytes()
-
-
-def split(data: bytes) -> tuple[dict, bytes]:
-    (length,) = struct.unpack("<Q", data[:8])
-    return json.loads(data[8 : 8 + length]), data[8 + length :]
-
-
-def join(header, data: bytes) -> bytes:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + data
-
-
-def edited(data: bytes, change) -> bytes:
-    """The file with `change(header, facts)` made to its header and to the description within."""
-    header, body = split(data)
-    facts = json.loads(header["__metadata__"]["style"])
-    change(header, facts)
-    if "style" in header.get("__metadata__", {}):
-        header["__metadata__"]["style"] = json.dumps(facts)
-    return join(header, body)

@@ -6,7 +6,8 @@ import collections
 
 import pytest
 from cellstyle.style_file.style import read_record, read_style
-from hostile_styles import WAYS, broken_files, sound_files
+from hostile_styles import WAYS, broken_files
+from sound_styles import sound_files
 from watched import Watched
 
 SECONDS, MEGABYTES = 2, 200

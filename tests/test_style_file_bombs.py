@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from cellstyle.style_file.record import fingerprint, parse_layer
-from style_files import join, sound_file, split
+from style_bytes import join, split
+from style_files import sound_file
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,8 @@ import zipfile
 import pytest
 from cellstyle.style_file.style import read_style
 from PIL import Image
-from style_files import edited, join, sound_file, split
+from style_bytes import edited, join, split
+from style_files import sound_file
 
 
 @pytest.fixture(scope="module")
