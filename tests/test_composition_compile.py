@@ -50,7 +50,7 @@ def test_eager_backend(scene, caplog):
     assert "runs uncompiled" in caplog.text
 
 
-@pytest.mark.long(section="compile")
+@pytest.mark.long(section="composition")
 def test_inductor(scene):
     # minutes of code generation
     check_compiled(scene, "inductor", 1e-3)

@@ -13,6 +13,7 @@ from comfy_extras.nodes_sag import SelfAttentionGuidance
 from comfy_test_nodes.tiny_controlnet import tiny_controlnet
 from comfy_test_nodes.tiny_models import tiny_model
 from composition import PRESENT, STEPS, Scene, check_both_are_there, check_conditioning, outputs
+from composition_lora import lora
 
 from nodes import ControlNetApplyAdvanced
 
@@ -21,20 +22,6 @@ from nodes import ControlNetApplyAdvanced
 def scene():
     with torch.inference_mode():
         return Scene()
-
-
-def lora(projections=("to_q", "to_k", "to_v"), rank: int = 4) -> dict:
-    """A LoRA file's tensors for the self-attention of all decoder layers that have one."""
-    generator = torch.Generator().manual_seed(3)
-    widths = {3: 128, 4: 128, 5: 128, 6: 64, 7: 64, 8: 64, 9: 32, 10: 32, 11: 32}
-    tensors = {}
-    for block, width in widths.items():
-        for projection in projections:
-            name = f"lora_unet_output_blocks_{block}_1_transformer_blocks_0_attn1_{projection}"
-            tensors[f"{name}.lora_up.weight"] = torch.randn(width, rank, generator=generator) / rank**0.5
-            tensors[f"{name}.lora_down.weight"] = torch.randn(rank, width, generator=generator) / width**0.5
-            tensors[f"{name}.alpha"] = torch.tensor(float(rank))
-    return tensors
 
 
 @pytest.mark.parametrize("projection", ["to_q", "to_k", "to_v"])

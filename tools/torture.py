@@ -19,7 +19,7 @@ SECTIONS = {
     "faults": "exceptions at every call of a run, servers killed, disks full, folders that refuse",
     "flags": "ComfyUI's memory and cache flags: the same prompt, the same bits",
     "hostile": "thousands of broken style files and pictures, senseless values through the server's API",
-    "compile": "TorchCompileModel with inductor, beside recording and injection (needs a C++ compiler)",
+    "composition": "every other node on the model at once and left out in turn; inductor (needs a C++ compiler)",
     "fuzz": "coverage-guided fuzzing of the two parsers for a bounded time",
 }
 

@@ -8,6 +8,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import ComfyExtension, io
 
+from .controlnet import CellStyleTestControlNet
 from .faults import CellStyleTestFault, CellStyleTestUnload
 from .tiny_models import tiny_conditioning, tiny_dit, tiny_model, tiny_vae
 
@@ -115,6 +116,7 @@ class TestExtension(ComfyExtension):
             CellStyleTestCountCalls,
             CellStyleTestLatent,
             CellStyleTestDigest,
+            CellStyleTestControlNet,
             CellStyleTestFault,
             CellStyleTestUnload,
         ]
