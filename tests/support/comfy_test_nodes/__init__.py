@@ -2,7 +2,9 @@
 
 
 async def comfy_entrypoint():
+    from . import audit
     from .nodes import TestExtension, register_routes
 
     register_routes()
+    audit.register_routes()
     return TestExtension()
