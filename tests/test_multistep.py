@@ -9,8 +9,10 @@ import pytest
 import run_nodes as nodes
 import torch
 from cellstyle.diffusion.inversion import SOLVERS, extrapolated_noise, sample_ddim_inversion
+from comfy.model_management import InterruptProcessingException
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
+FAST = {"solver": "multistep", "spacing": "linspace"}
 SPREAD = torch.tensor([0.3, 1.0, 2.0, 0.7], dtype=torch.float64).view(1, 4, 1, 1)
 
 
@@ -70,8 +72,8 @@ def test_it_converges_an_order_faster_than_ddim(model):
     assert order["multistep"] > 1.8, order
 
 
-@pytest.mark.parametrize(("kind", "decibels"), [("sd15", 10), ("sd2v", 10), ("sdxl", 6)])
-def test_a_dozen_steps_reach_fifty_of_ddim_and_twenty_leave_them_behind(kind, decibels):
+@pytest.mark.parametrize("kind", ["sd15", "sd2v"])
+def test_a_dozen_steps_beat_fifty_of_ddim_and_twenty_do_so_by_10_db(kind):
     # a random network is less smooth over the levels than a trained one: let it predict little
     model, conditioning = tiny_model(kind, output_gain=0.05), tiny_conditioning(kind)
     content = nodes.latent(1, 4, 9, 14, seed=7)
@@ -81,7 +83,7 @@ def test_a_dozen_steps_reach_fifty_of_ddim_and_twenty_leave_them_behind(kind, de
         error[steps] = nodes.relative_error(
             nodes.sample(model, conditioning, inverted, None, query), content["samples"]
         )
-    assert error[12] < error[50] and error[20] < error[50] / 10 ** (decibels / 20), error
+    assert error[12] < error[50] and error[20] < error[50] / 10**0.5, error
 
 
 @pytest.mark.parametrize(("dtype", "bar"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
@@ -128,10 +130,53 @@ def test_a_batch_is_its_single_runs():
 
 def test_refined_it_inverts_the_whole_sampling_of_a_node():
     model, conditioning = tiny_model(output_gain=0.05), tiny_conditioning()
-    content = nodes.latent(2, 4, 7, 10, seed=7)
-    inverted, query, _ = nodes.invert(model, conditioning, content, 10, refinement=10, solver="multistep")
+    content = nodes.latent(1, 4, 7, 10, seed=7)
+    inverted, query, _ = nodes.invert(model, conditioning, content, 8, refinement=6, solver="multistep")
     back = nodes.sample(model, conditioning, inverted, None, query)
     assert nodes.relative_error(back, content["samples"]) < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["sd15", "sdxl"])
+def test_a_batch_of_odd_size_gives_what_its_pictures_give(kind):
+    model, conditioning = tiny_model(kind), tiny_conditioning(kind)
+    both = nodes.latent(2, 4, 7, 13, seed=3)
+    inverted, query, _ = nodes.invert(model, conditioning, both, 5, **FAST)
+    for i in range(2):
+        alone = {"samples": both["samples"][i : i + 1]}
+        single, single_query, _ = nodes.invert(model, conditioning, alone, 5, **FAST)
+        assert nodes.relative_error(inverted["samples"][i : i + 1], single["samples"]) < 1e-4
+        for layer, n in single_query.bank.features[0].items():
+            assert nodes.relative_error(query.bank.features[0][layer][i : i + 1], n) < 1e-4
+
+
+def test_recomputed_features_are_the_kept_ones():
+    model, conditioning = tiny_model(), tiny_conditioning()
+    content, style = nodes.latent(1, 4, 8, 12, seed=1), nodes.latent(1, 4, 10, 8, seed=2)
+    found = []
+    for storage in ("ram", "recompute"):
+        inverted, query, _ = nodes.invert(model, conditioning, content, 4, storage=storage, **FAST)
+        style_kv, noise = nodes.capture(model, conditioning, style, 4, storage=storage, **FAST)
+        found.append(nodes.sample(model, conditioning, nodes.adain(inverted, noise), style_kv, query))
+    assert nodes.relative_error(*found) < 1e-3
+
+
+def test_an_interrupted_pass_leaves_nothing_behind():
+    model, conditioning, content = tiny_model(), tiny_conditioning(), nodes.latent(1, 4, 8, 8)
+    calls = []
+
+    def interrupted(apply_model, args):
+        calls.append(args["timestep"])
+        if len(calls) == 3:
+            raise InterruptProcessingException
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    stopped = model.clone()
+    stopped.set_model_unet_function_wrapper(interrupted)
+    before = nodes.invert(model, conditioning, content, 5, **FAST)[0]["samples"]
+    with pytest.raises(InterruptProcessingException):
+        nodes.invert(stopped, conditioning, content, 5, **FAST)
+    assert len(calls) == 3
+    assert torch.equal(nodes.invert(model, conditioning, content, 5, **FAST)[0]["samples"], before)
 
 
 def test_an_unknown_solver_is_refused():

@@ -10,6 +10,7 @@ import os
 import pytest
 import torch
 from cellstyle.attention_patch.feature_bank import StyleMix
+from cellstyle.style_file.style import read_style, write_style
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 from run_nodes import adain, capture, invert, latent, sample
 from safetensors import safe_open
@@ -93,6 +94,28 @@ def test_a_loaded_style_can_be_saved_again(folder, captured):
         loaded, noise, _, _ = load(save(style_kv, inverted, form=form), model)
         again = save(loaded, noise, name="again", form="compact", overwrite=True)
         assert difference(style_kv.bank, load(again, model)[0].bank) <= 1e-6 * scale(style_kv.bank)
+
+
+@pytest.mark.parametrize("form", ["compact", "full"])
+def test_a_style_of_another_solver_says_so_and_gives_its_own_features(folder, form):
+    model, conditioning = tiny_model(), tiny_conditioning()
+    fast = {"steps": 4, "solver": "multistep", "spacing": "linspace"}
+    style_kv, inverted = capture(model, conditioning, latent(1, 4, 9, 7), **fast)
+    loaded, noise, _, info = load(save(style_kv, inverted, form=form), model)
+    assert "solver multistep" in info and loaded.bank.solver == "multistep"
+    assert torch.equal(loaded.bank.sigmas, style_kv.bank.sigmas)
+    assert difference(style_kv.bank, loaded.bank) <= 1e-6 * scale(style_kv.bank)
+    again, _, _, _ = load(save(loaded, noise, name="again", form=form), model)
+    assert again.bank.solver == "multistep"
+
+
+def test_a_strange_solver_is_only_a_text(folder, captured):
+    _, _, style_kv, inverted = captured
+    style = read_style(folder / save(style_kv, inverted, form="full"))
+    for given, shown in (("a\x07 newer one", "solver a newer one"), (["x"], "solver ['x']"), ("x" * 99, "x" * 40)):
+        style.record = dataclasses.replace(style.record, solver=given)
+        info = load(write_style(iter([folder / "strange.safetensors"]), style, overwrite=True).name)[3]
+        assert shown in info and "x" * 41 not in info
 
 
 def test_a_compact_file_needs_the_model_and_says_so(folder, captured):

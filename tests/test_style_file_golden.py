@@ -30,6 +30,7 @@ def test_todays_files_are_read_for_ever(path):
     assert style.record.texts == {"title": "Ink wash 水墨", "author": "CellStyle", "licence": "CC0 1.0"}
     assert style.record.levels == 2 and style.record.shape == (1, 4, 6, 8)
     assert style.record.layers == (("output", 9, 0), ("output", 10, 0), ("output", 11, 0))
+    assert style.record.solver == "ddim" and bank_of(style).solver == "ddim"  # older than the choice of a solver
     assert digest(style.clean, style.inverted) == "267fda96d18ee581"
     assert digest(*style.inputs.values(), style.conditioning[0][0]) == "0eb53272f6bcb575"
     assert style.picture.shape == (24, 32, 3) and abs(float(style.picture[..., 0].mean()) - 0.8) < 0.02
