@@ -34,6 +34,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--only", nargs="+", choices=ROWS, default=ROWS, metavar="ROWS", help="a part: " + " ".join(ROWS)
     )
     parser.add_argument("--repeats", type=int, help="of every timing (default 7; 3 with --quick)")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="write the quality row's pictures there")
     parser.add_argument(
         "--full-size", type=int, help="side in pixels for the SD 1.5 shape (default: 512 on a GPU, 256)"
     )
