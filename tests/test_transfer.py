@@ -56,6 +56,7 @@ def the_real_nodes(graph: dict) -> dict:
     dials = graph["transfer"]["inputs"]
     shared = {"model": dials["model"], "conditioning": dials["conditioning"]}
     inversion = {"steps": dials["steps"], "refinement": dials["refinement"], "layers": "auto", "storage": "auto"}
+    inversion |= {name: dials[name] for name in ("solver", "spacing") if name in dials}
     by_hand = {name: node for name, node in graph.items() if name != "transfer"}
     for name in ("content", "style"):
         pixels = {"pixels": dials[name], "vae": dials["vae"]}
@@ -111,8 +112,9 @@ def image(client, result) -> bytes:
         return picture.convert("RGB").tobytes()
 
 
-def test_it_gives_what_the_wired_nodes_give(client, pictures):
-    graph = graph_of(pictures, 101)
+@pytest.mark.parametrize(("number", "dials"), [(101, {}), (106, {"solver": "multistep", "spacing": "linspace"})])
+def test_it_gives_what_the_wired_nodes_give(client, pictures, number, dials):
+    graph = graph_of(pictures, number, **dials)
     assert image(client, client.run(graph)) == image(client, client.run(the_real_nodes(graph)))
 
 
