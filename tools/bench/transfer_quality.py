@@ -77,5 +77,5 @@ def _sheet(made: dict, path: Path) -> None:
     columns = ["content", "style", *(f"{2 * s.calls + s.steps} calls" for s in SHEET)]
     sheet = draw_sheet(cells, ["" for _ in PAIRS], columns, 256, " · ".join(map(str, SHEET)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray((torch.from_numpy(sheet).clamp(0, 1) * 255).round().byte().numpy()).save(path, quality=90)
+    Image.fromarray((torch.from_numpy(sheet).clamp(0, 1) * 255).round().byte().numpy()).save(path, quality=82)
     print(f"{path}\n", flush=True)
