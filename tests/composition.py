@@ -99,3 +99,16 @@ def check_conditioning(scene: Scene, positive: list | None = None, **sampling):
     check_differ(scene.sample(injected, positive, **sampling), alone, stylised)
     assert torch.equal(scene.sample(scene.model, positive, **sampling), alone)
     assert torch.equal(scene.sample(injected), stylised)
+
+
+def one_conditioning_at_a_time(apply_model, args):
+    """A UNet function wrapper that splits the network call which several conditionings share."""
+    kinds, conditions, results = args["cond_or_uncond"], args["c"], []
+    size = len(args["input"]) // len(kinds)
+    for i, kind in enumerate(kinds):
+        part = slice(i * size, (i + 1) * size)
+        options = conditions["transformer_options"]
+        options = {**options, "cond_or_uncond": [kind], "uuids": [options["uuids"][i]]}
+        c = {**conditions, "c_crossattn": conditions["c_crossattn"][part], "transformer_options": options}
+        results.append(apply_model(args["input"][part], args["timestep"][part], **c))
+    return torch.cat(results)

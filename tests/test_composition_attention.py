@@ -6,7 +6,7 @@ import pytest
 import run_nodes as nodes
 import torch
 from cellstyle.nodes.blend_styles import CellStyleBlend
-from composition import PRESENT, STEPS, Scene, check_both_are_there
+from composition import PRESENT, STEPS, Scene, check_both_are_there, one_conditioning_at_a_time
 
 
 @pytest.fixture(scope="module")
@@ -122,18 +122,6 @@ def test_every_chunk_of_a_batch_is_told_apart_by_another_pack(scene):
     # the same network calls one at a time
     both.set_model_unet_function_wrapper(one_conditioning_at_a_time)
     assert nodes.relative_error(scene.sample(both, negative=scene.negative, cfg=3.0), together) < 1e-5
-
-
-def one_conditioning_at_a_time(apply_model, args):
-    kinds, conditions, results = args["cond_or_uncond"], args["c"], []
-    size = len(args["input"]) // len(kinds)
-    for i, kind in enumerate(kinds):
-        part = slice(i * size, (i + 1) * size)
-        options = conditions["transformer_options"]
-        options = {**options, "cond_or_uncond": [kind], "uuids": [options["uuids"][i]]}
-        c = {**conditions, "c_crossattn": conditions["c_crossattn"][part], "transformer_options": options}
-        results.append(apply_model(args["input"][part], args["timestep"][part], **c))
-    return torch.cat(results)
 
 
 def test_a_patch_that_makes_its_own_keys_and_values_is_refused(scene):

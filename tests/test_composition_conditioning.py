@@ -10,7 +10,7 @@ import torch
 from cellstyle.attention_patch.capture import LevelRecorder
 from cellstyle.nodes.blend_styles import CellStyleBlend
 from comfy_test_nodes.tiny_models import tiny_conditioning
-from composition import PRESENT, STEPS, Scene, check_conditioning
+from composition import PRESENT, STEPS, Scene, check_conditioning, one_conditioning_at_a_time
 
 from nodes import ConditioningCombine, ConditioningSetArea, ConditioningSetMask
 
@@ -105,6 +105,14 @@ def test_an_area_takes_the_contents_queries_of_its_place(scene):
         assert any(torch.equal(found[0], a) and torch.equal(found[1], b) for a, b in (places, places[::-1]))
         checked += 1
     assert checked == 2
+
+
+def test_areas_that_share_a_network_call_are_told_apart(scene):
+    positive = both(area(scene.conditioning, 16, 8, 0, 0), area(OTHER_TEXT, 16, 8, 0, 8))
+    model = scene.inject(scene.model)
+    together = scene.sample(model, positive, negative=scene.negative, cfg=3.0)
+    model.set_model_unet_function_wrapper(one_conditioning_at_a_time)
+    assert nodes.relative_error(scene.sample(model, positive, negative=scene.negative, cfg=3.0), together) < 1e-5
 
 
 def test_a_blends_mask_is_cut_to_the_area(scene):
