@@ -61,19 +61,25 @@ def shapes() -> dict[str, torch.Size]:
     return {key: shape for key, shape in named.items() if key.split(".")[1] != "logit_scale"}
 
 
-def write_sd15_checkpoint(path: Path, seed: int = 0) -> int:
-    """Write the checkpoint in fp16; returns its size in bytes.
+def write_sd15_checkpoint(path: Path) -> int:
+    """Write the checkpoint; returns its size in bytes."""
+    return write_random(path, shapes())
+
+
+def write_random(path: Path, tensors: dict[str, torch.Size], seed: int = 0) -> int:
+    """Write tensors of these shapes in fp16; returns the file's size in bytes.
 
     Weights are noise of a scale that keeps activations near 1; norms are identities, as after training.
     """
     header, offset = {}, 0
-    for key, shape in shapes().items():
+    for key, shape in tensors.items():
         end = offset + 2 * shape.numel()
         header[key] = {"dtype": "F16", "shape": list(shape), "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     block = torch.randn(1 << 22, generator=torch.Generator().manual_seed(seed))
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for key, entry in header.items():

@@ -11,6 +11,7 @@ from demo_graph import DEMO_LOADER, EXAMPLE_LOADER
 from PIL import Image
 from places import ROOT
 from sd15_checkpoint import write_sd15_checkpoint
+from sd15_helpers import write_sd15_controlnet, write_sd15_lora
 from workflow_files import (
     KINDS,
     NAMES,
@@ -28,7 +29,13 @@ from workflow_files import (
     with_tiny_model,
 )
 
-FOLDERS = {"CheckpointLoaderSimple": "checkpoints", "UpscaleModelLoader": "upscale_models"}
+FOLDERS = {
+    "CheckpointLoaderSimple": "checkpoints",
+    "UpscaleModelLoader": "upscale_models",
+    "LoraLoader": "loras",
+    "ControlNetLoader": "controlnet",
+}
+WRITERS = {"checkpoints": write_sd15_checkpoint, "loras": write_sd15_lora, "controlnet": write_sd15_controlnet}
 
 
 def test_every_file_is_what_its_description_makes():
@@ -130,6 +137,7 @@ SHAPES = {
     "sd15_cell_style": (48, 64, 3),
     "sdxl_cell_style": (48, 64, 3),
     "sd15_upscaled": (48, 64, 3),
+    "sd15_lora_controlnet": (48, 64, 3),
     "gamma_tau_sheet": None,
 }
 
@@ -140,6 +148,8 @@ def test_runs_with_a_small_random_model_in_place_of_the_download(server, name):
     graph = with_small_pictures(graph, server.input_dir)
     for node in nodes_of(graph, "UpscaleModelLoader"):
         put_upscaler(server.models_dir / "upscale_models" / graph[node]["inputs"]["model_name"])
+    for node in nodes_of(graph, "ControlNetLoader"):
+        graph[node] = {"class_type": "CellStyleTestControlNet", "inputs": {"seed": 11}}
     pictures = run_and_open(server, graph)
     assert pictures
     for picture in pictures:
@@ -156,16 +166,21 @@ def test_runs_on_the_demo_model(server, name):
         assert picture.std() > 5
 
 
-def test_sd15_runs_as_it_is_shipped_on_a_checkpoint_of_full_shape(server):
-    graph = shortened(read_api("sd15_cell_style"), steps=2, width=64)
-    (loader,) = nodes_of(graph, "CheckpointLoaderSimple")
-    graph = with_small_pictures(graph, server.input_dir, (64, 64))
-    checkpoint = server.models_dir / "checkpoints" / graph[loader]["inputs"]["ckpt_name"]
+def test_sd15_runs_as_it_is_shipped_on_files_of_full_shape(server):
+    files = {
+        server.models_dir / model["directory"] / model["name"]: WRITERS[model["directory"]]
+        for node in read_ui("sd15_lora_controlnet")["nodes"]
+        for model in node["properties"].get("models", [])
+    }
     try:
-        assert write_sd15_checkpoint(checkpoint) > 2e9
-        (picture,) = run_and_open(server, graph)
+        assert [write(path) > size for (path, write), size in zip(files.items(), (2e9, 1e6, 7e8), strict=True)]
+        for name in ("sd15_cell_style", "sd15_lora_controlnet"):
+            graph = with_small_pictures(shortened(read_api(name), steps=2, width=64), server.input_dir, (64, 64))
+            (picture,) = run_and_open(server, graph)
+            assert picture.shape == (64, 64, 3)
+            assert picture.std() > 1
+        assert "lora key not loaded" not in server.log()
     finally:
-        checkpoint.unlink(missing_ok=True)
+        for path in files:
+            path.unlink(missing_ok=True)
         server.client.free()
-    assert picture.shape == (64, 64, 3)
-    assert picture.std() > 1

@@ -20,7 +20,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 from comfy_server import ComfyServer
 from host_layout import ROOT
 from PIL import Image
-from swap_model import DEMO_LOADER, Graph, nodes_of, shortened, with_model, without_upscaler
+from swap_model import DEMO_LOADER, Graph, nodes_of, shortened, with_model, without_helpers
 
 SIDE, INSET, BORDER, QUALITY = 400, 120, 3, 82
 LARGEST = 512  # width in pixels where the workflow scales its pictures: the demo model is slow above
@@ -69,7 +69,7 @@ def composed(results: list[Image.Image], corners: list[Image.Image]) -> Image.Im
 def thumbnail(server: ComfyServer, name: str) -> Image.Image:
     """Run one workflow and compose its picture."""
     graph = json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
-    graph = shortened(without_upscaler(with_model(graph, DEMO_LOADER)), steps=20)
+    graph = shortened(without_helpers(with_model(graph, DEMO_LOADER)), steps=20)
     for node in nodes_of(graph, "ImageScale"):
         graph[node]["inputs"]["width"] = LARGEST
     if name in WHOLE:

@@ -16,13 +16,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from cell_style_workflows import demo, sd15, sdxl
+from controlled_workflow import sd15_lora_controlnet
 from finer_workflows import finer_dials
 from studio_workflows import any_sampler, micrograph_fidelity, sd15_upscaled
 from style_workflows import gamma_tau_sheet, style_library, style_presets, two_styles_by_mask
 from workflow_nodes import ROOT
 
 WORKFLOWS = [demo, sd15, sdxl, style_library, gamma_tau_sheet, two_styles_by_mask, style_presets]
-WORKFLOWS += [sd15_upscaled, any_sampler, micrograph_fidelity, finer_dials]
+WORKFLOWS += [sd15_upscaled, any_sampler, micrograph_fidelity, finer_dials, sd15_lora_controlnet]
 FOLDER = ROOT / "workflows"
 
 

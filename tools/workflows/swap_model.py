@@ -7,7 +7,12 @@ from typing import Any
 
 DEMO_LOADER = "CellStyleLoadDemoModel"
 # which output of MODEL, CONDITIONING, VAE stands for which output of the nodes that load a model
-LOADERS = {"CheckpointLoaderSimple": {0: 0, 2: 2}, "CLIPTextEncode": {0: 1}, DEMO_LOADER: {0: 0, 1: 1, 2: 2}}
+LOADERS = {
+    "CheckpointLoaderSimple": {0: 0, 2: 2},
+    "LoraLoader": {0: 0},
+    "CLIPTextEncode": {0: 1},
+    DEMO_LOADER: {0: 0, 1: 1, 2: 2},
+}
 
 Graph = dict[str, dict[str, Any]]
 
@@ -31,17 +36,20 @@ def with_model(graph: Graph, class_type: str, **inputs: Any) -> Graph:
     return graph
 
 
-def without_upscaler(graph: Graph) -> Graph:
-    """A copy in which what an upscaling model would enlarge goes on as it is."""
+def without_helpers(graph: Graph) -> Graph:
+    """A copy without upscaling model and ControlNet: what they would change goes on as it is."""
     graph = copy.deepcopy(graph)
-    for upscaler in nodes_of(graph, "ImageUpscaleWithModel"):
-        picture = graph.pop(upscaler)["inputs"]["image"]
-        for node in graph.values():
-            for name, value in node["inputs"].items():
-                if value == [upscaler, 0]:
-                    node["inputs"][name] = picture
-    for loader in nodes_of(graph, "UpscaleModelLoader"):
-        del graph[loader]
+    for kind, kept in (("ImageUpscaleWithModel", ["image"]), ("ControlNetApplyAdvanced", ["positive", "negative"])):
+        for helper in nodes_of(graph, kind):
+            passed = [graph[helper]["inputs"][name] for name in kept]
+            del graph[helper]
+            for node in graph.values():
+                for name, value in node["inputs"].items():
+                    if isinstance(value, list) and value[0] == helper:
+                        node["inputs"][name] = passed[value[1]]
+    for kind in ("UpscaleModelLoader", "ControlNetLoader"):
+        for loader in nodes_of(graph, kind):
+            del graph[loader]
     return graph
 
 

@@ -42,6 +42,17 @@ UPSCALER = {
     "url": "https://huggingface.co/Comfy-Org/Real-ESRGAN_repackaged/resolve/main/RealESRGAN_x4plus.safetensors",
     "directory": "upscale_models",
 }
+LORA = {
+    "name": "fladdict-watercolor-sd-1-5.safetensors",
+    "url": "https://huggingface.co/fladdict/watercolor/resolve/main/fladdict-watercolor-sd-1-5.safetensors",
+    "directory": "loras",
+}
+CONTROL_NET = {
+    "name": "control_v11p_sd15_canny_fp16.safetensors",
+    "url": "https://huggingface.co/comfyanonymous/ControlNet-v1-1_fp16_safetensors/resolve/main/"
+    "control_v11p_sd15_canny_fp16.safetensors",
+    "directory": "controlnet",
+}
 
 
 @dataclass
@@ -76,11 +87,18 @@ def demo_model(graph: Graph) -> Model:
     return Model([node], node["model"], node["conditioning"], node["vae"])
 
 
-def checkpoint(graph: Graph, source: dict[str, str], width: int) -> Model:
-    """A checkpoint and its empty prompt."""
+def checkpoint(
+    graph: Graph, source: dict[str, str], width: int, lora: dict[str, str] | None = None, text: str = ""
+) -> Model:
+    """A checkpoint, with a LoRA if one is named, and its prompt."""
     loader = graph.add("CheckpointLoaderSimple", "Load Checkpoint", ckpt_name=source["name"], models=[source])
-    prompt = graph.add("CLIPTextEncode", "Prompt (empty, as in the paper)", clip=loader["CLIP"])
-    return Model([loader, prompt], loader["MODEL"], prompt[0], loader["VAE"], width)
+    nodes = [loader]
+    if lora:
+        wires = {"model": loader["MODEL"], "clip": loader["CLIP"]}
+        nodes.append(graph.add("LoraLoader", "Load LoRA", **wires, lora_name=lora["name"], models=[lora]))
+    title = "Prompt" if text else "Prompt (empty, as in the paper)"
+    prompt = graph.add("CLIPTextEncode", title, text=text, clip=nodes[-1]["CLIP"])
+    return Model([*nodes, prompt], nodes[-1]["MODEL"], prompt[0], loader["VAE"], width)
 
 
 def example(graph: Graph, title: str, name: str) -> Node:
