@@ -1,4 +1,4 @@
-"""The edge of every node: its numbers are numbers, and what it says when it refuses is short and can be printed."""
+"""The edge of every node: numbers are finite, texts have an end, and what a refusal says is short and printable."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import functools
 import math
 
 LONGEST = 1000
-"""Characters of an error message; a text of megabytes may have been quoted."""
+"""Characters of an error message, which may quote much longer texts."""
+LONGEST_TEXT = 1_000_000
+"""Characters of a text that a node takes: lists, names, a micrograph's metadata."""
 
 
 def with_edge(node):
     """The node class, its `execute` changed in place: every node of the pack goes through here, see `__init__`.
 
-    A float that is NaN or infinite gets a ValueError (ComfyUI lets NaN pass its limits). A ValueError keeps its place
+    NaN (which ComfyUI's limits let pass), infinity and endless texts get a ValueError. Every ValueError keeps its place
     and loses whatever cannot be printed: a lone surrogate, which a widget or a file's name may hold, would end the
     thread of ComfyUI that runs the prompts when the message is logged.
     """
@@ -22,8 +24,7 @@ def with_edge(node):
     def checked(cls, *args, **kwargs):
         try:
             for name, value in kwargs.items():
-                if isinstance(value, float) and not math.isfinite(value):
-                    raise ValueError(f"{name} is {value}, which is no number to work with. Set it to a finite one.")
+                _check(name, value)
             return execute(cls, *args, **kwargs)
         except ValueError as error:
             text = printable(str(error))
@@ -33,6 +34,13 @@ def with_edge(node):
 
     node.execute = classmethod(checked)
     return node
+
+
+def _check(name: str, value) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}, which is no number to work with. Set it to a finite one.")
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        raise ValueError(f"{name} is a text of {len(value):,} characters; at most {LONGEST_TEXT:,}. Shorten it.")
 
 
 def printable(text: str) -> str:

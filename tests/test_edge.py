@@ -8,7 +8,7 @@ import traceback
 import pytest
 import run_nodes as nodes
 from cellstyle.nodes import NODES
-from cellstyle.nodes.edge import LONGEST, printable, with_edge
+from cellstyle.nodes.edge import LONGEST, LONGEST_TEXT, printable, with_edge
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
 ODD = ["\ud800", "a\0b", "a\nb", "\x1b[31m", "\u202egpj.exe", "\udcff.tif", "x" * 10_000_000, "\ud800" * 10_000_000]
@@ -64,6 +64,13 @@ def test_a_dial_that_is_no_number_is_named(dial, value):
     model, conditioning = tiny_model(), tiny_conditioning()
     with pytest.raises(ValueError, match=rf"^{dial} is -?(nan|inf), "):
         nodes.sample(model, conditioning, nodes.latent(1, 4, 8, 8), **{dial: value})
+
+
+def test_a_text_without_an_end_is_refused_before_anybody_reads_it():
+    with pytest.raises(
+        ValueError, match=r"^layers is a text of 1,000,001 characters; at most 1,000,000\. Shorten it\.$"
+    ):
+        nodes.invert(None, None, None, layers="x" * (LONGEST_TEXT + 1))
 
 
 @pytest.mark.parametrize("node", NODES, ids=lambda node: node.__name__)

@@ -20,7 +20,8 @@ def _hook(event: str, args: tuple) -> None:
         writes = bool(set(str(args[1] or "")) & set("wxa+")) or bool(args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         _found.append(["write" if writes else "read", os.path.realpath(os.fsdecode(args[0]))])
     elif event.startswith(CHANGES):
-        _found.append([event, *(os.fsdecode(a) if isinstance(a, bytes) else str(a) for a in args[:2])])
+        paths = (os.path.realpath(os.fsdecode(a)) if isinstance(a, str | bytes | os.PathLike) else "" for a in args[:2])
+        _found.append([event, *filter(None, paths)])
 
 
 def register_routes() -> None:
