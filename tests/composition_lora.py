@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-_WIDTHS = {3: 128, 4: 128, 5: 128, 6: 64, 7: 64, 8: 64, 9: 32, 10: 32, 11: 32}
+_WIDTHS = {6: 64, 7: 64, 8: 64, 9: 32, 10: 32, 11: 32}
 
 
 def lora(projections: tuple[str, ...] = ("to_q", "to_k", "to_v"), rank: int = 4) -> dict[str, torch.Tensor]:
-    """The tensors of a LoRA file: random, for all decoder layers with self-attention."""
+    """The tensors of a LoRA file: random, for the decoder layers on the two finest token grids."""
     generator = torch.Generator().manual_seed(3)
     tensors = {}
     for block, width in _WIDTHS.items():

@@ -34,13 +34,15 @@ def deep_shrink(model, end_percent: float = 0.6):
     return outputs(PatchModelAddDownscale.execute(model, 3, 2.0, 0.0, end_percent, True, "bicubic", "bicubic"))[0]
 
 
+# HyperTile's tiles see the whole style where it is injected, so that its effect is in the other layers
+INJECTED = "output.9-11"
 OTHERS = {"HyperTile": hypertile, "TomePatchModel": merging, "PatchModelAddDownscale": deep_shrink}
 
 
 @pytest.mark.parametrize("name", OTHERS)
 @pytest.mark.parametrize("dials", [{}, {"gamma": 0.0}], ids=["queries", "no queries"])
 def test_one_style(scene, name, dials):
-    check_both_are_there(scene, OTHERS[name], lambda model: scene.inject(model, **dials))
+    check_both_are_there(scene, OTHERS[name], lambda model: scene.inject(model, layers=INJECTED, **dials))
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -50,7 +52,7 @@ def test_a_blend_with_a_mask_and_styles_of_different_sizes(scene, name):
     other = nodes.capture(scene.model, scene.conditioning, nodes.latent(1, 4, 8, 16, seed=4), STEPS)[0]
     styles = {"style_1": scene.style_kv, "style_2": other}
     blend = CellStyleBlend.execute(styles, "", "replace", 0.0, {"mask_1": left}, {}).result[0]
-    check_both_are_there(scene, OTHERS[name], lambda model: scene.inject(model, blend))
+    check_both_are_there(scene, OTHERS[name], lambda model: scene.inject(model, blend, layers=INJECTED))
 
 
 def test_a_tile_sees_the_whole_style(scene):

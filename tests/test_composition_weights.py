@@ -12,7 +12,7 @@ from comfy_extras.nodes_pag import PerturbedAttentionGuidance
 from comfy_extras.nodes_sag import SelfAttentionGuidance
 from comfy_test_nodes.tiny_controlnet import tiny_controlnet
 from comfy_test_nodes.tiny_models import tiny_model
-from composition import PRESENT, STEPS, Scene, check_both_are_there, check_conditioning, outputs
+from composition import LEAN, PRESENT, STEPS, Scene, check_both_are_there, check_conditioning, outputs
 from composition_lora import lora
 
 from nodes import ControlNetApplyAdvanced
@@ -32,7 +32,7 @@ def test_lora(scene, projection):
 
 
 def test_model_merge(scene):
-    other = tiny_model(seed=5)
+    other = tiny_model(seed=5, **LEAN)
     merged = outputs(ModelMergeSimple().merge(scene.model, other, 0.5))[0]  # takes seconds
     check_both_are_there(scene, lambda model: merged, swap=False)
 
@@ -86,7 +86,7 @@ def test_controlnet(scene, cfg):
 
 def test_controlnet_in_the_capture_is_not_recorded_itself(scene):
     # a ControlNet has blocks of the same names; with strength 0 its run changes nothing
-    layers = "input, output.9"
+    layers = "middle, output.9"
     plain = nodes.invert(scene.model, scene.conditioning, scene.content, STEPS, layers=layers)[1].bank
     beside = nodes.invert(scene.model, control(scene, 1e-9), scene.content, STEPS, layers=layers)[1].bank
     for layer, n in plain.features[STEPS - 1].items():
