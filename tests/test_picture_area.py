@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from cellstyle.attention_patch.injection_call import InjectionCall
+from cellstyle.attention_patch.injection_settings import InjectionSettings
 from cellstyle.attention_patch.picture_area import Area, areas_by_uuid, areas_of_call, crop_mask, crop_tokens
 
 
@@ -66,3 +68,12 @@ def test_areas_are_clipped_as_comfyui_clips_them():
     assert areas_of_call(options, (2, 4, 8, 16), 2) == [areas["a"]] * 2
     assert areas_of_call(options, (2, 4, 4, 4), 2) == [None, None]
     assert areas_of_call({}, (1, 4, 6, 7), 1) == [Area(0, 0, 6, 7, 6, 7)]
+
+
+def test_residual_features_are_cut_to_the_areas_of_the_batch():
+    areas = [Area(0, 0, 8, 8, 16, 16), Area(8, 8, 8, 8, 16, 16)]
+    content = coordinates(4, 4).transpose(1, 2).unflatten(2, (4, 4))
+    call = InjectionCall(None, None, InjectionSettings(), frozenset(), [], {}, 0.0, 1, areas, {("output", 4): content})
+    found = call.residual(("output", 4), (2, 2), content)
+    assert torch.equal(found, torch.cat([content[..., :2, :2], content[..., 2:, 2:]]))
+    assert call.residual(("output", 5), (2, 2), content) is None
