@@ -57,6 +57,12 @@ def output_patched(model):
     return model
 
 
+def cross_attention_replaced(model):
+    model = model.clone()
+    model.set_model_attn2_replace(soft_attention, "output", 9)
+    return model
+
+
 HOOKS = {
     "an attn1 replacer under the 2-part key": replaced("output", 9),
     "an attn1 replacer under the 3-part key": replaced("output", 9, 0),
@@ -67,6 +73,7 @@ HOOKS = {
         lambda n, context, value, _: (n, torch.cat([context, n], 1), torch.cat([value, n], 1))
     ),
     "an attn1_output_patch": output_patched,
+    "an attn2 replacer, as of IP-Adapter": cross_attention_replaced,
 }
 
 
