@@ -15,7 +15,7 @@ from places import ROOT
 MOST_MEGABYTES = 40
 NEEDED = {
     *("__init__.py", "attention_patch", "contact_sheet", "demo_model", "diffusion", "example_images", "fidelity"),
-    *("locales", "micrograph", "nodes", "style_file", "web", "workflows"),
+    *("locales", "micrograph", "nodes", "style_file", "subgraphs", "web", "workflows"),
     *("CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "requirements.txt"),
 }
 

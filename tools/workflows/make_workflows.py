@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write workflows/*.json (for the front end) and workflows/api/*.json (for the server) from their descriptions.
+"""Write workflows/*.json and subgraphs/*.json (for the front end) and workflows/api/*.json (for the server).
 
     python tools/workflows/make_workflows.py [--check]
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from cell_style_blueprint import cell_style_transfer
 from cell_style_workflows import demo, sd15, sdxl
 from controlled_workflow import sd15_lora_controlnet
 from finer_workflows import finer_dials
@@ -24,7 +25,7 @@ from workflow_nodes import ROOT
 
 WORKFLOWS = [demo, sd15, sdxl, style_library, gamma_tau_sheet, two_styles_by_mask, style_presets]
 WORKFLOWS += [sd15_upscaled, any_sampler, micrograph_fidelity, finer_dials, sd15_lora_controlnet]
-FOLDER = ROOT / "workflows"
+FOLDER, SUBGRAPHS = ROOT / "workflows", ROOT / "subgraphs"
 
 
 def made() -> dict[Path, str]:
@@ -34,6 +35,8 @@ def made() -> dict[Path, str]:
         graph = describe()
         files[FOLDER / f"{graph.name}.json"] = _text(graph.ui())
         files[FOLDER / "api" / f"{graph.name}.json"] = _text(graph.api())
+    blueprint = cell_style_transfer()
+    files[SUBGRAPHS / f"{blueprint.graph.name}.json"] = _text(blueprint.ui())
     return files
 
 

@@ -116,7 +116,7 @@ class Graph:
         wired = [
             (node, slot, node.wires[socket.name])
             for node in self.nodes
-            for slot, socket in enumerate(node.type.sockets)
+            for slot, socket in enumerate(node.type.slots)
             if socket.name in node.wires
         ]
         return [
@@ -128,29 +128,37 @@ class Graph:
         """The workflow as the front end saves it."""
         self.place()
         links = self.links()
-        groups = [group for block in self.blocks for group in block if group.title]
         return {
             "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"cellstyle/workflows/{self.name}")),
             "revision": 0,
             "last_node_id": len(self.nodes),
             "last_link_id": len(links),
-            "nodes": [_ui_node(node, order, links) for order, node in enumerate(self.nodes)],
+            "nodes": self.ui_nodes(links),
             "links": links,
-            "groups": [
-                {
-                    "id": number,
-                    "title": group.title,
-                    "bounding": list(group.bounding),
-                    "color": group.colour,
-                    "font_size": 24,
-                    "flags": {},
-                }
-                for number, group in enumerate(groups, 1)
-            ],
+            "groups": self.ui_groups(),
             "config": {},
             "extra": {"ds": {"scale": 0.6, "offset": [100, 160]}},
             "version": 0.4,
         }
+
+    def ui_nodes(self, links: list[list[Any]]) -> list[dict[str, Any]]:
+        """The nodes as the front end saves them, wired by these links."""
+        return [_ui_node(node, order, links) for order, node in enumerate(self.nodes)]
+
+    def ui_groups(self) -> list[dict[str, Any]]:
+        """The frames that have a title, as the front end saves them."""
+        groups = [group for block in self.blocks for group in block if group.title]
+        return [
+            {
+                "id": number,
+                "title": group.title,
+                "bounding": list(group.bounding),
+                "color": group.colour,
+                "font_size": 24,
+                "flags": {},
+            }
+            for number, group in enumerate(groups, 1)
+        ]
 
     def api(self) -> dict[str, Any]:
         """The workflow as the server takes it, by node id; notes have no part in it."""
@@ -184,17 +192,17 @@ def _place_group(group: Group, x: int, y: int) -> tuple[int, int]:
 
 def _ui_node(node: Node, order: int, links: list[list[Any]]) -> dict[str, Any]:
     inputs, values = [], []
-    for slot, socket in enumerate(node.type.sockets):
-        entry = {"name": socket.name, "type": socket.type}
-        if socket.label:
-            entry["label"] = socket.label
-        if socket.optional:
+    for slot, part in enumerate(node.type.slots):
+        entry = {"name": part.name, "type": part.type}
+        if part.label:
+            entry["label"] = part.label
+        if part.is_widget:
+            entry["widget"] = {"name": part.name}
+            values += [node.values[part.name], *([part.control] if part.control else [])]
+        elif part.optional:
             entry["shape"] = OPTIONAL_SHAPE
         entry["link"] = next((link[0] for link in links if link[3:5] == [node.id, slot]), None)
         inputs.append(entry)
-    for widget in node.type.widgets:
-        inputs.append({"name": widget.name, "type": widget.type, "widget": {"name": widget.name}, "link": None})
-        values += [node.values[widget.name], *([widget.control] if widget.control else [])]
     if node.type.upload:
         inputs.append({"name": "upload", "type": "IMAGEUPLOAD", "widget": {"name": "upload"}, "link": None})
         values.append("image")

@@ -80,6 +80,11 @@ class NodeType:
         """The inputs set on the node, in the order of widgets_values."""
         return [each for each in self.inputs if each.is_widget]
 
+    @property
+    def slots(self) -> list[Input]:
+        """All inputs in the order of their slots; a widget can be wired, too."""
+        return [*self.sockets, *self.widgets]
+
     def grown(self, counts: dict[str, int]) -> NodeType:
         """With the sockets of its growing inputs, when that many are connected: one more than that is shown."""
         inputs: list[Input] = []
