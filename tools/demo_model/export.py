@@ -20,9 +20,8 @@ sys.path.insert(0, str(ROOT))
 from demo_model import weights
 
 DATA = (
-    "pictures drawn by tools/demo_model (fluorescence, tissue, plant, electron microscopy and ornament families) and "
-    "crops of pictures bundled with scikit-image: tissue section, cell, retina, textures and, in these weights, "
-    "about 65 crops of the photographs coffee, chelsea, astronaut and rocket"
+    "pictures drawn by tools/demo_model (6 families of micrographs, 12 of ornament) and crops of micrographs and "
+    "textures bundled with scikit-image: tissue section, cell, retina, brick, grass, gravel"
 )
 
 
