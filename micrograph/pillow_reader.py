@@ -11,6 +11,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from .errors import MicrographError
 from .limits import check_kept
+from .picture_guard import check_jpeg, check_png
 from .pixel_size import from_dots_per_inch
 from .source import PNG_MAGIC, Channel, PixelSize, Source
 
@@ -30,6 +31,10 @@ def open_picture(handle, name: str) -> Source:
         warnings.simplefilter("ignore")
         picture = PngImageFile(handle) if png else JpegImageFile(handle)
     check_kept(name, *picture.size, len(picture.getbands()))
+    if png:
+        check_png(handle, name)
+    else:
+        check_jpeg(handle, name, *picture.size)
     dots = picture.info.get("dpi")
     notes = []
     if png and len(header) == 18 and header[16] == 16 and header[17] != 0:
