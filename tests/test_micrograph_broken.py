@@ -137,9 +137,9 @@ def test_entities_in_ome_xml_are_refused(tmp_path, xml):
     ],
 )
 def test_ome_xml_that_declares_endless_planes_is_refused(tmp_path, z, t, data):
-    started = time.monotonic()
+    started = time.process_time()
     refused(tmp_path, tiff(description=PIXELS.format(z=z, t=t, data=data), metadata=None), "OME-XML")
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_too_much_ome_xml_is_not_parsed(tmp_path):
@@ -184,9 +184,9 @@ def test_a_chain_of_pages_that_bites_its_tail_is_refused(tmp_path, back_to, byte
     at, tags = pages[-1]
     kind, link = ("Q", at + 8 + 20 * tags) if bigtiff else ("I", at + 2 + 12 * tags)
     struct.pack_into(byteorder + kind, data, link, pages[back_to][0])
-    started = time.monotonic()
+    started = time.process_time()
     refused(tmp_path, data, "pages that lead back to earlier ones")
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_chain_of_pages_that_leaves_the_file_ends_there(tmp_path):

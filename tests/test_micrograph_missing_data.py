@@ -77,10 +77,10 @@ def test_a_png_whose_data_end_early_is_refused(tmp_path, kind, share, interlaced
 def test_a_png_without_picture_data_is_refused_before_memory_is_taken(tmp_path):
     head = struct.pack(">IIBBBBB", 20_000, 20_000, 8, 0, 0, 0, 0)
     (tmp_path / "none.png").write_bytes(png_of([(b"IHDR", head), (b"IEND", b"")]))
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ValueError, match=r"none\.png .*damaged"):
         load_micrograph(tmp_path / "none.png", "none.png")
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_jpeg_that_is_too_small_for_its_size_is_refused(tmp_path):

@@ -27,14 +27,14 @@ def answer(tmp_path, data: bytes) -> str:
     """The sentence, or "" for a style. Anything but a ValueError fails the test."""
     path = tmp_path / "given.safetensors"
     path.write_bytes(data)
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         read_style(path)
         said = ""
     except ValueError as error:
         said = str(error)
         assert said.startswith("given.safetensors ") and "\n" not in said and len(said) < 400
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     return said
 
 

@@ -43,11 +43,11 @@ class Watched:
             CLEAR.write_text("5")  # the peak starts anew
         self._before = _peak()
         _active.append([])
-        self._started = time.perf_counter()
+        self._started = time.process_time()
         return self
 
     def __exit__(self, *_) -> None:
-        self.seconds = time.perf_counter() - self._started
+        self.seconds = time.process_time() - self._started
         sys.dont_write_bytecode = self._bytecode
         found = _active.pop()
         self.megabytes = _peak() - self._before
