@@ -82,7 +82,7 @@ def test_one_style(scene, name):
     check_both_are_there(scene, HOOKS[name])
 
 
-@pytest.mark.parametrize("name", HOOKS)
+@pytest.mark.parametrize("name", [name for name in HOOKS if "2-part" not in name and "attn2" not in name])
 def test_a_blend_by_mask(scene, name):
     left = torch.zeros(1, 128, 128)
     left[:, :, :64] = 1
