@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import struct
 from xml.etree import ElementTree
 
@@ -54,21 +53,23 @@ def check_chain(handle, name: str) -> None:
     handle.seek(start + (8 if big else 4))
     seen = set()
     with contextlib.suppress(struct.error):  # the file ends here, and so does the chain
-        while at := _unpacked(handle, link):
+        at = _unpacked(link, handle.read(struct.calcsize(link)))
+        while at:
             if at in seen or len(seen) == MAX_PLANES:
                 what = "pages that lead back to earlier ones" if at in seen else f"more than {MAX_PLANES:,} pages"
                 raise MicrographError(f"{name} has {what}: it is damaged. {SIZE}")
             seen.add(at)
             handle.seek(at)
-            entries = _unpacked(handle, count)
+            entries = _unpacked(count, handle.read(struct.calcsize(count)))
             if entries > _MOST_TAGS:
                 break
-            handle.seek(entries * entry, os.SEEK_CUR)
+            # like tifffile, which takes the last bytes it gets for the link, also where the file ends before
+            at = _unpacked(link, handle.read(entries * entry + struct.calcsize(link)))
     handle.seek(start)
 
 
-def _unpacked(handle, kind: str) -> int:
-    return struct.unpack(kind, handle.read(struct.calcsize(kind)))[0]
+def _unpacked(kind: str, data: bytes) -> int:
+    return struct.unpack(kind, data[-struct.calcsize(kind) :])[0]
 
 
 def ome_images(root: ElementTree.Element | None) -> list[tuple[dict[str, str], list[dict[str, str]]]]:

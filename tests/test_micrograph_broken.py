@@ -189,6 +189,12 @@ def test_a_chain_of_pages_that_bites_its_tail_is_refused(tmp_path, back_to, byte
     assert time.process_time() - started < 1
 
 
+def test_a_page_that_the_file_ends_in_does_not_lead_back_either(tmp_path):
+    # the file ends where the last page's link should be, and tifffile takes what stands before it for one
+    page = struct.pack("<H", 1) + struct.pack("<HHII", 256, 3, 1, 8)
+    refused(tmp_path, bytearray(b"II*\0" + struct.pack("<I", 8) + page), "pages that lead back to earlier ones")
+
+
 def test_a_chain_of_pages_that_leaves_the_file_ends_there(tmp_path):
     data = tiff(np.stack([PICTURE[:8, :8]] * 3), metadata=None)
     with tifffile.TiffFile(io.BytesIO(data)) as tif:
