@@ -17,6 +17,7 @@ def style_folder_in(tmp_path: Path, monkeypatch) -> Path:
     """ComfyUI's folder of styles, empty, under tmp_path."""
     monkeypatch.setattr(folder_paths, "models_dir", str(tmp_path / "models"))
     monkeypatch.setattr(folder_paths, "folder_names_and_paths", dict(folder_paths.folder_names_and_paths))
+    monkeypatch.setattr(folder_paths, "filename_list_cache", {})  # or the list of this folder outlives the test
     folder_paths.folder_names_and_paths.pop("cellstyle", None)
     (tmp_path / "models" / "cellstyle").mkdir(parents=True)
     return tmp_path / "models" / "cellstyle"
