@@ -9,6 +9,7 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from run_rows import subjects, table
@@ -19,29 +20,36 @@ MODES = (("plain", "full"), ("device", "full"), ("ram", "full"), ("ram", "fp8"),
 def rows(options) -> list[dict]:
     """Prints the table; returns [{model, pixels, steps, storage, ram, device, kept}] in bytes."""
     found = []
+
+    def lines():
+        for each in transfers(options):
+            found.append(each)
+            yield [
+                f"{each['kind']} {each['precision']}, {each['pixels']} px, {each['steps']} steps",
+                *(each["mode"], f"{each['predicted'] / 1e6:.1f}", f"{each['kept'] / 1e6:.1f}"),
+                *(f"{each['ram'] / 1e6:.0f}", f"{each['device'] / 1e6:.0f}"),
+            ]
+
+    heads = ["both images", "storage, precision", "predicted MB", "kept MB", "peak RAM above plain", "on the device"]
+    table("d. Memory", heads, lines())
+    return found
+
+
+def transfers(options) -> Iterator[dict]:
+    """A measurement of every model and storage mode, less the plain run's peaks."""
     for subject, pixels, _ in subjects(options):
         if subject.kind == "sd15" and subject.precision == "fp32":
             continue
         steps = 4 if options.quick else 10 if subject.kind == "sd15" else 50
         task = {"kind": subject.kind, "precision": subject.precision, "pixels": pixels, "steps": steps}
-        lines = [
-            {**task, "storage": f"{s}, {p}", **_in_a_process({**task, "storage": s, "feature": p})} for s, p in MODES
-        ]
-        plain = lines[0]
-        for line in lines[1:]:
-            line.update(ram=line["ram"] - plain["ram"], device=line["device"] - plain["device"])
-            found.append(line)
-    mb = [
-        [
-            f"{f['kind']} {f['precision']}, {f['pixels']} px, {f['steps']} steps",
-            *(f["storage"], f"{f['predicted'] / 1e6:.1f}", f"{f['kept'] / 1e6:.1f}"),
-            *(f"{f['ram'] / 1e6:.0f}", f"{f['device'] / 1e6:.0f}"),
-        ]
-        for f in found
-    ]
-    heads = ["both images", "storage, precision", "predicted MB", "kept MB", "peak RAM above plain", "on the device"]
-    table("d. Memory", heads, mb)
-    return found
+        plain = None
+        for storage, feature in MODES:
+            task.update(storage=storage, feature=feature)
+            peaks = _in_a_process(task)
+            plain = plain or peaks
+            if storage != "plain":
+                above = {key: peaks[key] - plain[key] for key in ("ram", "device")}
+                yield {**task, **peaks, **above, "mode": f"{storage}, {feature}"}
 
 
 def _in_a_process(task: dict) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench_models import ROOT, use_pack
@@ -85,13 +86,13 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def table(title: str, heads: list[str], lines: list[list]) -> None:
-    """A Markdown table on the terminal."""
+def table(title: str, heads: list[str], lines: Iterable[list]) -> None:
+    """A Markdown table on the terminal, each line as soon as `lines` has it."""
     print(f"### {title}\n")
     print("| " + " | ".join(heads) + " |")
-    print("| " + " | ".join("---" if i == 0 else "---:" for i in range(len(heads))) + " |")
+    print("| " + " | ".join("---" if i == 0 else "---:" for i in range(len(heads))) + " |", flush=True)
     for line in lines:
-        print("| " + " | ".join(map(str, line)) + " |")
+        print("| " + " | ".join(map(str, line)) + " |", flush=True)
     print(flush=True)
 
 

@@ -5,12 +5,42 @@ from __future__ import annotations
 import math
 
 from bench_models import Subject
-from run_rows import table
-from timing import interleaved
+from run_rows import subjects, table
+from timing import interleaved, ratio
 
 
 def rows(options) -> list[dict]:
-    """Prints the table; returns [{axis, values, ours, plain, kept, exponents}]."""
+    """Prints both tables; returns [{axis, values, ours, plain, kept, exponents}, ..., {model, pixels, ratio}, ...]."""
+    return exponents(options) + shared_pass(options)
+
+
+def shared_pass(options) -> list[dict]:
+    """What recompute could gain by putting content and style into the sampler's own batch."""
+    import torch
+
+    found, sigmas = [], torch.tensor([1.0, 0.0])
+
+    def lines():
+        for subject, pixels, repeats in subjects(options):
+            latents = {batch: subject.latent(pixels, batch) for batch in (1, 2, 3)}
+            variants = {
+                "three": lambda subject=subject, latents=latents: subject.plain(latents[3], sigmas),
+                "one, two": lambda subject=subject, latents=latents: [
+                    subject.plain(latents[n], sigmas) for n in (1, 2)
+                ],
+            }
+            model = f"{subject.kind} {subject.precision}"
+            found.append(
+                {"model": model, "pixels": pixels, "ratio": ratio(interleaved(variants, repeats), "three", "one, two")}
+            )
+            yield [f"{model}, {pixels} px", f"{found[-1]['ratio']:.3f}"]
+
+    table("e. A network call of batch 3 / one of batch 1 and one of batch 2", ["model", "ratio"], lines())
+    return found
+
+
+def exponents(options) -> list[dict]:
+    """Powers of size, steps and batch."""
     import run_nodes
 
     subject = Subject("tiny")
@@ -41,10 +71,9 @@ def rows(options) -> list[dict]:
             ours.append(min(seconds["ours"]))
             plain.append(min(seconds["plain"]))
             kept.append(sum(bank.nbytes() for bank in banks))
-        exponents = {name: exponent(values, y) for name, y in (("ours", ours), ("plain", plain), ("kept", kept))}
-        found.append(
-            {"axis": axis, "values": values, "ours": ours, "plain": plain, "kept": kept, **exponents_named(exponents)}
-        )
+        measured = {"ours": ours, "plain": plain, "kept": kept}
+        slopes = {f"{name}_exponent": exponent(values, y) for name, y in measured.items()}
+        found.append({"axis": axis, "values": values, **measured, **slopes})
     table(
         "e. Scaling: time ~ size ^ exponent (tiny model)",
         ["axis", "from", "to", "transfer's exponent", "plain sampler's", "kept memory's"],
@@ -59,10 +88,6 @@ def rows(options) -> list[dict]:
         ],
     )
     return found
-
-
-def exponents_named(exponents: dict[str, float]) -> dict[str, float]:
-    return {f"{name}_exponent": value for name, value in exponents.items()}
 
 
 def exponent(x: list[float], y: list[float]) -> float:

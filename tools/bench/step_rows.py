@@ -12,26 +12,24 @@ STORED = (("device", "full"), ("ram", "full"), ("ram", "fp8"), ("recompute", "fu
 def rows(options) -> list[dict]:
     """Prints both tables; returns [{row, model, pixels, storage, ratio, seconds, spread}]."""
     found = []
-    for subject, pixels, repeats in subjects(options):
-        found += injection(subject, pixels, repeats)
-        found += capture(subject, pixels, repeats)
-        del subject.__dict__["_loaded"]
-    for row, title in (
-        ("injection", "a. A sampling step with injection / ComfyUI's own euler step"),
-        ("capture", "b. An inversion step with capture / without"),
+    for measure, title in (
+        (injection, "a. A sampling step with injection / ComfyUI's own euler step"),
+        (capture, "b. An inversion step with capture / without"),
     ):
-        lines = [
-            [
-                f"{f['model']}, {f['pixels']} px",
-                f["storage"],
-                f"{f['ratio']:.3f}",
-                f"{f['seconds']:.3f} s",
-                f"± {100 * f['spread']:.0f} %",
-            ]
-            for f in found
-            if f["row"] == row
-        ]
-        table(title, ["model", "storage", "ratio", "plain step", "plain's spread"], lines)
+
+        def lines(measure=measure):
+            for subject, pixels, repeats in subjects(options):
+                for each in measure(subject, pixels, repeats):
+                    found.append(each)
+                    yield [
+                        f"{each['model']}, {each['pixels']} px",
+                        each["storage"],
+                        f"{each['ratio']:.3f}",
+                        f"{each['seconds']:.3f} s",
+                        f"± {100 * each['spread']:.0f} %",
+                    ]
+
+        table(title, ["model", "storage", "ratio", "plain step", "plain's spread"], lines())
     return found
 
 
@@ -50,7 +48,7 @@ def injection(subject, pixels: int, repeats: int) -> list[dict]:
 
 
 def capture(subject, pixels: int, repeats: int) -> list[dict]:
-    """One line a storage mode; "without" is the same inversion that records one small layer only."""
+    """One line a storage mode; "without" is the same inversion in recompute mode, which keeps its latents alone."""
     latent = subject.latent(pixels, seed=1)
     variants = {"plain": lambda: subject.invert(latent, STEPS, "recompute")}
     for storage, precision in STORED[:-1]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from run_rows import subjects, table
 from timing import interleaved, ratio
@@ -12,9 +13,22 @@ STEPS = 10
 
 def rows(options) -> list[dict]:
     """Prints the table; returns [{what, model, ratio}]."""
+    found = []
+
+    def lines():
+        for measure in (whole_runs, through_the_server):
+            for each in measure(options):
+                found.append(each)
+                yield [each["what"], each["model"], f"{each['ratio']:.3f}"]
+
+    table("c. Whole runs", ["what", "model", "ratio"], lines())
+    return found
+
+
+def whole_runs(options) -> Iterator[dict]:
+    """Two inversions, AdaIN and the sampling in this process, without pictures."""
     import run_nodes
 
-    found = []
     for subject, pixels, repeats in subjects(options):
         content, style = subject.latent(pixels, seed=1), subject.latent(pixels, seed=2)
         steps = 4 if subject.kind == "sd15" else STEPS
@@ -31,14 +45,7 @@ def rows(options) -> list[dict]:
         }
         seconds = interleaved(variants, repeats)
         model = f"{subject.kind} {subject.precision}, {pixels} px, {steps} steps"
-        found.append(
-            {"what": "whole transfer / 3 N plain steps", "model": model, "ratio": ratio(seconds, "whole", "plain", 3)}
-        )
-        del subject.__dict__["_loaded"]
-    found += through_the_server(options)
-    lines = [[f["what"], f["model"], f"{f['ratio']:.3f}"] for f in found]
-    table("c. Whole runs", ["what", "model", "ratio"], lines)
-    return found
+        yield {"what": "whole transfer / 3 N plain steps", "model": model, "ratio": ratio(seconds, "whole", "plain", 3)}
 
 
 def through_the_server(options) -> list[dict]:
