@@ -42,7 +42,7 @@ def package(tmp_path_factory) -> Path:
 def test_it_holds_what_users_need_and_no_more(package):
     found = {path.name for path in package.iterdir()}
     assert found >= NEEDED
-    assert not found & {".ci", ".git", ".gitignore", "docs", "tests", "tools", "output"}
+    assert not found & {".ci", ".git", ".gitattributes", ".gitignore", "docs", "tests", "tools", "output"}
     size = sum(path.stat().st_size for path in package.rglob("*") if path.is_file())
     assert size < MOST_MEGABYTES * 1e6
     for node in NODES:

@@ -1,0 +1,121 @@
+"""tools/fuzz.py notices a broken rule, works with and without coverage, and keeps little of what it finds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import fuzz
+import fuzz_target
+import pytest
+from host_layout import ENV_HOST_ROOT, HostError, find
+from places import ROOT
+
+NAME = fuzz_target.NAME
+SEEDS = [path.read_bytes() for path in sorted((ROOT / "tests" / "corpus" / "style").iterdir())]
+
+
+def saying(text):
+    def read(path):
+        raise ValueError(text)
+
+    return read
+
+
+def test_a_sentence_that_names_the_file_keeps_the_rule(tmp_path):
+    assert fuzz_target.check(saying("given.bin is cut off."), tmp_path / NAME, b"") == "given.bin is cut off."
+    assert fuzz_target.check(lambda path: path.read_bytes(), tmp_path / NAME, b"x") == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["it is cut off.", "given.bin is\ncut off.", "given.bin \ud800", "given.bin " + "x" * 1000]
+)
+def test_any_other_sentence_breaks_it(tmp_path, text):
+    with pytest.raises(AssertionError):
+        fuzz_target.check(saying(text), tmp_path / NAME, b"")
+
+
+def test_so_do_other_errors_and_long_work(tmp_path, monkeypatch):
+    with pytest.raises(ZeroDivisionError):
+        fuzz_target.check(lambda path: 1 / 0, tmp_path / NAME, b"")
+    monkeypatch.setattr(fuzz_target, "SECONDS", 0.01)
+
+    def slow(path):
+        end = time.process_time() + 0.02
+        while time.process_time() < end:
+            pass
+
+    with pytest.raises(AssertionError, match=r"0\.0 s for"):
+        fuzz_target.check(slow, tmp_path / NAME, b"")
+
+
+@pytest.mark.parametrize("target", fuzz.TARGETS)
+def test_without_atheris_the_ways_to_lie_do(tmp_path, capsys, monkeypatch, target):
+    monkeypatch.chdir(tmp_path)  # where it leaves a file that breaks the rule
+    fuzz_target.mutate_for(0.5, saying("given.bin is odd."), tmp_path / NAME, SEEDS, fuzz_target.ways_of(target))
+    assert "files without coverage" in capsys.readouterr().out
+    with pytest.raises(ZeroDivisionError):
+        fuzz_target.mutate_for(9, lambda path: 1 / 0, tmp_path / NAME, SEEDS, fuzz_target.ways_of(target))
+    assert (tmp_path / "crash").read_bytes() == (tmp_path / NAME).read_bytes()
+
+
+def test_an_atheris_that_cannot_be_had_is_told(tmp_path, capsys, monkeypatch):
+    host = find()
+    monkeypatch.setenv(ENV_HOST_ROOT, str(tmp_path))
+    monkeypatch.setattr(fuzz, "ATHERIS", "no such requirement")
+    assert not fuzz.prepare_atheris(host)
+    assert "no such requirement can't be had here, so there is no coverage to go by" in capsys.readouterr().out
+    assert not fuzz.site().exists()
+
+
+def test_a_broken_rule_ends_with_the_file_that_broke_it(tmp_path, monkeypatch):
+    monkeypatch.setenv(ENV_HOST_ROOT, str(tmp_path))
+    monkeypatch.setattr(fuzz, "prepare_atheris", lambda host: True)
+    text = "Uncaught Python exception\nTest unit written to /x/crash-1\n"
+    monkeypatch.setattr(fuzz, "start", lambda *_: subprocess.CompletedProcess([], 77, text))
+    with pytest.raises(HostError, match=r"style: a rule was broken by /x/crash-1\. .*fuzz\.py style --file /x/crash-1"):
+        fuzz.fuzz(None, "style", 1)
+
+
+def test_the_smallest_of_what_was_found_is_kept(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv(ENV_HOST_ROOT, str(tmp_path / "host"))
+    monkeypatch.setattr(fuzz, "CORPUS", tmp_path)
+    monkeypatch.setattr(fuzz, "CORPUS_BYTES", 10)
+    found = tmp_path / "host" / "fuzz" / "style" / "corpus"
+    found.mkdir(parents=True)
+    (tmp_path / "style").mkdir()
+    (tmp_path / "style" / "sound").write_bytes(b"12345")
+    (tmp_path / "style" / "found-before").write_bytes(b"1")
+    for number in range(1, 5):
+        (found / str(number)).write_bytes(b"x" * number)
+    fuzz.keep("style")
+    kept = sorted(path.read_bytes() for path in (tmp_path / "style").iterdir())
+    assert kept == [b"12345", b"x", b"xx"]
+    assert "the 2 smallest of 4" in capsys.readouterr().out
+
+
+def test_the_command_line_judges_one_file(tmp_path):
+    (tmp_path / "mine").write_bytes(b"PK\x03\x04")
+    for target, expected in (
+        ("style", "given.bin cannot be used as a style"),
+        ("micrograph", "given.bin is not a TIFF"),
+    ):
+        command = [sys.executable, str(ROOT / "tools" / "fuzz.py"), target, "--file", str(tmp_path / "mine")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith(expected), done
+
+
+def test_a_target_that_does_not_exist_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        fuzz.main(["stile"])
+    assert "stile: choose from style, micrograph" in capsys.readouterr().err
+
+
+@pytest.mark.long(section="fuzz")
+@pytest.mark.parametrize("target", fuzz.TARGETS)
+def test_six_minutes_of_fuzzing(target):
+    command = [sys.executable, str(ROOT / "tools" / "fuzz.py"), target, "--seconds", "360"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr
