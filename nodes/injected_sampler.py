@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from .apply_injection import injection_inputs, settings_input
-from .run_sampling import sample_injected
+from .run_sampling import sample_injected, sampling_inputs
 from .wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
 
@@ -34,28 +34,7 @@ class InjectedSampler(io.ComfyNode):
                     "content_query", optional=True, tooltip="From DDIM Invert. Needed while gamma is above 0."
                 ),
                 *injection_inputs(),
-                io.Sigmas.Input(
-                    "sigmas",
-                    optional=True,
-                    tooltip="Noise levels to sample with. Leave empty to take those of the inversion.",
-                ),
-                io.Conditioning.Input(
-                    "negative", optional=True, tooltip="What to steer away from. Only used with cfg above 1."
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=1.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.01,
-                    optional=True,
-                    advanced=True,
-                    tooltip=(
-                        "Guidance: higher follows the prompt more and the content less. 1, as in the paper, is off; "
-                        "needs negative, and doubles the time."
-                    ),
-                ),
+                *sampling_inputs(),
                 settings_input(),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="The stylised latent; to VAE Decode.")],

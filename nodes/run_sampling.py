@@ -11,12 +11,41 @@ import comfy.samplers
 import comfy.utils
 import latent_preview
 import torch
+from comfy_api.latest import io
 
 from ..attention_patch.feature_bank import FeatureBank
 from ..diffusion.levels import check_sampling_sigmas
 from .apply_injection import with_style_injection
 from .checks import check_latent
 from .guide import guider_for, repeatable_random_numbers
+
+
+def sampling_inputs() -> list:
+    """sigmas, negative, cfg, all optional: a public order, append only."""
+    return [
+        io.Sigmas.Input(
+            "sigmas",
+            optional=True,
+            tooltip="Noise levels to sample with. Leave empty to take those of the inversion.",
+        ),
+        io.Conditioning.Input(
+            "negative", optional=True, tooltip="What to steer away from. Only used with cfg above 1."
+        ),
+        io.Float.Input(
+            "cfg",
+            default=1.0,
+            min=0.0,
+            max=100.0,
+            step=0.1,
+            round=0.01,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "Guidance: higher follows the prompt more and the content less. 1, as in the paper, is off; "
+                "needs negative, and doubles the time."
+            ),
+        ),
+    ]
 
 
 def sample_injected(

@@ -10,7 +10,7 @@ from comfy_api.latest import io, ui
 from ..contact_sheet.sheet import draw_sheet
 from ..contact_sheet.values import parse_values
 from .apply_injection import injection_inputs, settings_input, with_style_injection
-from .run_sampling import sample_injected
+from .run_sampling import sample_injected, sampling_inputs
 from .wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
 MOST_CELLS = 64
@@ -55,28 +55,7 @@ class CellStyleSweep(io.ComfyNode):
                     ),
                 ),
                 *_other_dials(),
-                io.Sigmas.Input(
-                    "sigmas",
-                    optional=True,
-                    tooltip="Noise levels to sample with. Leave empty to take those of the inversion.",
-                ),
-                io.Conditioning.Input(
-                    "negative", optional=True, tooltip="What to steer away from. Only used with cfg above 1."
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=1.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.01,
-                    optional=True,
-                    advanced=True,
-                    tooltip=(
-                        "Guidance: higher follows the prompt more and the content less. 1, as in the paper, is off; "
-                        "needs negative, and doubles the time."
-                    ),
-                ),
+                *sampling_inputs(),
                 io.Int.Input(
                     "picture_size",
                     default=512,
