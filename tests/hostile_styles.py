@@ -116,7 +116,8 @@ def _double(dice, data, others):
         return join(header, body)
     facts = _facts(header)
     key = dice.choice([key for key, value in facts.items() if isinstance(value, list)])
-    facts[key] = facts[key] * dice.choice((2, 1000))
+    room = 3_000_000 // len(json.dumps(facts[key]))  # a fuzzer doubles again what was doubled
+    facts[key] = facts[key] * max(2, min(dice.choice((2, 1000)), room))
     _set_facts(header, facts)
     return join(header, body)
 
@@ -143,7 +144,7 @@ def _giant(dice, data, others):
             value["shape"] = size if name != "inputs" else [value["shape"][0], *size]
         length = {"F32": 4, "F16": 2, "U8": 1}[value["dtype"]]
         for n in value["shape"]:
-            length *= n
+            length *= int(n)  # a TypeError for what an earlier change put there: a list would be repeated
         value["data_offsets"] = [at, at + length]
         at += length
     _set_facts(header, facts)
