@@ -1,4 +1,4 @@
-"""The demo model's one weights file: writing it with its provenance, and reading it with every way it can be broken."""
+"""The demo model's one weights file: its provenance, and every way it can be broken. tools/demo_model writes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 WEIGHTS = Path(__file__).resolve().parent / "cellstyle_demo.safetensors"
 UNET_PREFIX = "model.diffusion_model."
@@ -27,14 +26,6 @@ def checksum(tensors: dict[str, torch.Tensor]) -> str:
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def save(tensors: dict[str, torch.Tensor], notes: dict[str, str], path: Path = WEIGHTS) -> None:
-    """Write tensors with notes and their checksum; the file is there whole or not at all."""
-    partial = path.with_suffix(".part")
-    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    save_file(tensors, partial, metadata={**notes, "format": FORMAT, "checksum": checksum(tensors)})
-    partial.replace(path)
 
 
 def read(path: Path = WEIGHTS) -> tuple[dict[str, torch.Tensor], dict[str, str]]:

@@ -73,8 +73,12 @@ def test_a_broken_rule_ends_with_the_file_that_broke_it(tmp_path, monkeypatch):
     monkeypatch.setenv(ENV_HOST_ROOT, str(tmp_path))
     monkeypatch.setattr(fuzz, "prepare_atheris", lambda host: True)
     text = "Uncaught Python exception\nTest unit written to /x/crash-1\n"
+    said = r"style: a rule was broken by /x/crash-1\. .*fuzz\.py style --file /x/crash-1"
     monkeypatch.setattr(fuzz, "start", lambda *_: subprocess.CompletedProcess([], 77, text))
-    with pytest.raises(HostError, match=r"style: a rule was broken by /x/crash-1\. .*fuzz\.py style --file /x/crash-1"):
+    with pytest.raises(HostError, match=said):
+        fuzz.fuzz(None, "style", 1)
+    monkeypatch.setattr(fuzz, "start", lambda *_: subprocess.CompletedProcess([], 1, "SyntaxError"))
+    with pytest.raises(HostError, match="the fuzzing process failed:\nSyntaxError"):
         fuzz.fuzz(None, "style", 1)
 
 

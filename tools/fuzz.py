@@ -80,13 +80,17 @@ def fuzz(host: Host, target: str, seconds: int) -> None:
     """One target for so many seconds; HostError that names the file that broke the rule."""
     found = host_root() / "fuzz" / target / "corpus"
     found.mkdir(parents=True, exist_ok=True)
+    left = found.parent / "crash"
+    left.unlink(missing_ok=True)  # of an earlier run
     guided = prepare_atheris(host)
     prefix = found.parent / "crash-"
     limits = [*LIMITS, f"-artifact_prefix={prefix}"] if guided else []
     print(f"{target}: {seconds} s, {'guided by coverage' if guided else 'without coverage'}", flush=True)
     done = start(host, target, str(seconds), str(found), str(CORPUS / target), *limits)
     if done.returncode:
-        files = re.findall(r"Test unit written to (\S+)", done.stdout) or [found.parent / "crash"]
+        files = re.findall(r"Test unit written to (\S+)", done.stdout) or [left] * left.is_file()
+        if not files:
+            raise HostError(f"{target}: the fuzzing process failed:\n{done.stdout[-3000:]}")
         raise HostError(
             f"{target}: a rule was broken by {files[-1]}. To see it again: python3 tools/fuzz.py {target} --file "
             f"{files[-1]}\n{done.stdout[-3000:]}"

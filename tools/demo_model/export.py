@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from train_autoencoder import CHECKPOINT as AUTOENCODER
 from train_latents import LATENTS
 from train_paths import ROOT, WEIGHTS
@@ -49,13 +50,21 @@ def gather() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     return tensors, notes
 
 
+def save(tensors: dict[str, torch.Tensor], notes: dict[str, str], path: Path) -> None:
+    """Write tensors with notes and their checksum; the file is there whole or not at all."""
+    partial = path.with_suffix(".part")
+    tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    save_file(tensors, partial, {**notes, "format": weights.FORMAT, "checksum": weights.checksum(tensors)})
+    partial.replace(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", default="1.0")
     parser.add_argument("--output", type=Path, default=WEIGHTS)
     options = parser.parse_args()
     tensors, notes = gather()
-    weights.save(tensors, {"version": options.version, **notes}, options.output)
+    save(tensors, {"version": options.version, **notes}, options.output)
     print(f"{options.output.name}: {options.output.stat().st_size / 1e6:.1f} MB, {len(tensors)} tensors, {notes}")
 
 
