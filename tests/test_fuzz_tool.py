@@ -82,21 +82,24 @@ def test_a_broken_rule_ends_with_the_file_that_broke_it(tmp_path, monkeypatch):
         fuzz.fuzz(None, "style", 1)
 
 
-def test_the_smallest_of_what_was_found_is_kept(tmp_path, capsys, monkeypatch):
+def test_the_smallest_files_that_lead_everywhere_are_kept(tmp_path, capsys, monkeypatch):
+    host = find()
     monkeypatch.setenv(ENV_HOST_ROOT, str(tmp_path / "host"))
     monkeypatch.setattr(fuzz, "CORPUS", tmp_path)
-    monkeypatch.setattr(fuzz, "CORPUS_BYTES", 10)
+    monkeypatch.setattr(fuzz, "CORPUS_BYTES", 60)
     found = tmp_path / "host" / "fuzz" / "style" / "corpus"
     found.mkdir(parents=True)
     (tmp_path / "style").mkdir()
     (tmp_path / "style" / "sound").write_bytes(b"12345")
     (tmp_path / "style" / "found-before").write_bytes(b"1")
-    for number in range(1, 5):
-        (found / str(number)).write_bytes(b"x" * number)
-    fuzz.keep("style")
+    short, same = b"x", b"yy"
+    pickle, late, large = b"PK\x03\x04", b"\xff" * 8 + b"{", b"\x40" + b"\0" * 7 + b"{" * 64
+    for number, data in enumerate((short, same, pickle, late, large)):
+        (found / str(number)).write_bytes(data)
+    fuzz.keep(host, "style")
     kept = sorted(path.read_bytes() for path in (tmp_path / "style").iterdir())
-    assert kept == [b"12345", b"x", b"xx"]
-    assert "the 2 smallest of 4" in capsys.readouterr().out
+    assert kept == sorted([b"12345", short, pickle, late])
+    assert "3 of 5 files" in capsys.readouterr().out
 
 
 def test_the_command_line_judges_one_file(tmp_path):

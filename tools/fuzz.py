@@ -6,8 +6,8 @@
 
 Guided by coverage where atheris has a package for this Python and system (it goes into .host/fuzz, and nothing else
 needs it); elsewhere by the format's own ways to lie alone. It starts from tests/corpus, and what reaches new code stays
-in .host/fuzz for the next time; --keep puts the smallest of that into tests/corpus. Every input must be read or refused
-with one sentence, within 2 s of work and 1 GB.
+in .host/fuzz for the next time; --keep puts into tests/corpus the smallest files that lead everywhere. Every input must
+be read or refused with one sentence, within 2 s of work and 1 GB.
 """
 
 import require_python  # noqa: F401  first: what follows needs not even be readable to an old Python
@@ -100,21 +100,20 @@ def fuzz(host: Host, target: str, seconds: int) -> None:
     print(f"{target}: {facts.get('number_of_executed_units', '')} inputs; {lines[-1].strip() if lines else ''}")
 
 
-def keep(target: str) -> None:
-    """Fill tests/corpus with the smallest of what was found, as far as CORPUS_BYTES allow; sound files stay."""
+def keep(host: Host, target: str) -> None:
+    """Fill tests/corpus with the smallest files that lead everywhere, within CORPUS_BYTES; the others there stay."""
     for file in (CORPUS / target).glob(f"{FOUND}*"):
         file.unlink()
     room = CORPUS_BYTES - sum(file.stat().st_size for file in (CORPUS / target).iterdir())
-    found = sorted((host_root() / "fuzz" / target / "corpus").iterdir(), key=lambda file: file.stat().st_size)
+    found = {file.name: file for file in (host_root() / "fuzz" / target / "corpus").iterdir()}
+    said = start(host, target, "--smallest", str(host_root() / "fuzz" / target / "corpus")).stdout
     kept = 0
-    for file in found:
-        data = file.read_bytes()
-        room -= len(data)
-        if room < 0:
-            break
-        (CORPUS / target / f"{FOUND}{hashlib.sha256(data).hexdigest()[:12]}").write_bytes(data)
-        kept += 1
-    print(f"{target}: the {kept} smallest of {len(found)} files found are in tests/corpus/{target}")
+    for name in said.splitlines():
+        if name in found and found[name].stat().st_size <= room:
+            data = found[name].read_bytes()
+            (CORPUS / target / f"{FOUND}{hashlib.sha256(data).hexdigest()[:12]}").write_bytes(data)
+            kept, room = kept + 1, room - len(data)
+    print(f"{target}: {kept} of {len(found)} files found are in tests/corpus/{target}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -140,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             fuzz(host, target, options.seconds)
             if options.keep:
-                keep(target)
+                keep(host, target)
 
     return run_tool(body)
 

@@ -1,6 +1,8 @@
 """The fuzzing process: hands bytes to one of the two parsers until the time is up or a rule is broken.
 
-Usage: python fuzz_target.py TARGET SECONDS CORPUS [CORPUS ...] [libFuzzer's options], or TARGET --file FILE
+Usage: python fuzz_target.py TARGET SECONDS CORPUS [CORPUS ...] [libFuzzer's options]
+       python fuzz_target.py TARGET --file FILE
+       python fuzz_target.py TARGET --smallest FOLDER     the files of it that tests/corpus is to have
 
 Started by fuzz.py, with tests/ (the ways to break a file) and, where it could be had, atheris on the path.
 """
@@ -15,6 +17,8 @@ import time
 import warnings
 from pathlib import Path
 
+from fuzz_cover import covering
+
 try:
     import atheris
 except ImportError:
@@ -25,6 +29,7 @@ INSTRUMENTED = {
     "style": ["cellstyle.style_file"],
     "micrograph": ["cellstyle.micrograph", "tifffile", "PIL.PngImagePlugin", "PIL.JpegImagePlugin"],
 }
+CODE = {"style": [str(ROOT / "style_file")], "micrograph": [str(ROOT / "micrograph")]}
 NAME = "given.bin"
 LONGEST = 600
 SECONDS = 2.0
@@ -48,9 +53,17 @@ def parser_of(target: str):
                 raise ValueError(f"{NAME} is too large for this machine")
 
         return lambda path: read_style(path, small)
-    from cellstyle.micrograph.load import load_micrograph
+    from cellstyle.micrograph.load import Choices, load_micrograph
 
-    return lambda path: load_micrograph(path, path.name)
+    # what does not ask for more than a sound file has; a file's size says which, so that its answer stays the same
+    choices = (
+        Choices(),
+        Choices(z="frames", time="frames", channels="all"),
+        Choices(contrast="full range", z="single", channels="1", size="fit", longest_side=64),
+        Choices(z="mean", time="max", stack_axis="time", size="pad", multiple=64),
+        Choices(contrast="percentile", stack_axis="channel", z="min", invert=True),
+    )
+    return lambda path: load_micrograph(path, path.name, choices[path.stat().st_size % len(choices)])
 
 
 def lower_limits() -> None:
@@ -138,6 +151,12 @@ def main() -> None:
         if rest[0] == "--file":
             lower_limits()
             print(check(parser_of(target), path, Path(rest[1]).read_bytes()) or "was read")
+            return
+        if rest[0] == "--smallest":
+            lower_limits()
+            folder = Path(rest[1])
+            for file in covering(parser_of(target), folder.iterdir(), CODE[target]):
+                print(file.name)
             return
         folders = [Path(text) for text in rest[1:] if not text.startswith("-")]
         seeds = [file.read_bytes() for folder in folders for file in sorted(folder.iterdir())]
