@@ -12,11 +12,12 @@ import pytest
 from cellstyle.micrograph.load import Choices, load_micrograph
 from hostile_pictures import ANYWHERE, LIES, broken_pictures
 from sound_pictures import sound_pictures
-from watched import Watched
+from watched import Most, Watched
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 SECONDS, MEGABYTES = 2, 200
+MOST = Most()  # of those that were refused
 CHOICES = [
     Choices(),
     Choices(contrast="full range", z="single", channels="1"),
@@ -46,6 +47,7 @@ def check(path, how: str, data: bytes, choices: Choices) -> str:
         assert path.name in said and "\n" not in said and len(said) < 600 and said.isprintable(), repr(how)
         assert watched.megabytes < MEGABYTES, f"{how}: {watched.megabytes:.0f} MB"
         assert watched.seconds < SECONDS, f"{how}: {watched.seconds:.1f} s"
+        MOST.note(watched.seconds, watched.megabytes)
     else:
         assert loaded.images.dtype == np.float32 and np.isfinite(loaded.images).all(), how
         assert loaded.images.min() >= 0 and loaded.images.max() <= 1, how
@@ -62,7 +64,7 @@ def check_many(tmp_path, sound, count: int, seed: int) -> None:
     ways = {way.__name__[1:] for way in (*ANYWHERE, *(way for ways in LIES.values() for way in ways))}
     assert {way for way, _ in answers} == ways
     refused = sum(n for (_, said), n in answers.items() if said)
-    print(f"{count} files, {refused} refused")
+    print(f"{count} files, {refused} refused; {MOST} so far")
     assert count / 3 < refused < count
 
 

@@ -8,9 +8,10 @@ import pytest
 from cellstyle.style_file.style import read_record, read_style
 from hostile_styles import WAYS, broken_files
 from sound_styles import sound_files
-from watched import Watched
+from watched import Most, Watched
 
 SECONDS, MEGABYTES = 2, 200
+MOST = Most()
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,7 @@ def check(path, how: str, data: bytes) -> str:
     assert watched.seconds < SECONDS, f"{how}: {watched.seconds:.1f} s"
     assert watched.megabytes < MEGABYTES, f"{how}: {watched.megabytes:.0f} MB"
     assert not watched.touched, f"{how}: {watched.touched}"
+    MOST.note(watched.seconds, watched.megabytes)
     return text
 
 
@@ -50,7 +52,7 @@ def check_many(tmp_path, sound, count: int, seed: int) -> None:
         answers[how.rsplit(", ", 1)[1], bool(said)] += 1
     assert {way for way, _ in answers} == set(WAYS)
     refused = sum(n for (_, said), n in answers.items() if said)
-    print(f"{count} files, {refused} refused")
+    print(f"{count} files, {refused} refused; {MOST} so far")
     assert count / 2 < refused < count
 
 

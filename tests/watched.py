@@ -64,6 +64,19 @@ class Watched:
         return not writes and (path in self.allowed or ours or path.startswith(LIBRARIES))
 
 
+class Most:
+    """The most time and memory that any of several took."""
+
+    def __init__(self):
+        self.seconds, self.megabytes = 0.0, 0.0
+
+    def note(self, seconds: float, megabytes: float) -> None:
+        self.seconds, self.megabytes = max(self.seconds, seconds), max(self.megabytes, megabytes)
+
+    def __str__(self) -> str:
+        return f"at most {self.seconds:.2f} s and {self.megabytes:.0f} MB each"
+
+
 def _peak() -> float:
     if not STATUS.exists():
         return 0.0
