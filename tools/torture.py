@@ -20,6 +20,8 @@ SECTIONS = {
     "flags": "ComfyUI's memory and cache flags: the same prompt, the same bits",
     "hostile": "thousands of broken style files and pictures, senseless values through the server's API",
     "composition": "every other node on the model at once and left out in turn; inductor (needs a C++ compiler)",
+    "soak": "200 prompts through one server: memory, threads, files, and every result as on a fresh server",
+    "concurrency": "clients that queue, cancel, leave and come back at once: nothing is mixed up",
     "fuzz": "coverage-guided fuzzing of the two parsers for a bounded time",
 }
 

@@ -2,9 +2,10 @@
 
 
 async def comfy_entrypoint():
-    from . import audit
+    from . import audit, leaks
     from .nodes import TestExtension, register_routes
 
     register_routes()
     audit.register_routes()
+    leaks.register_routes()
     return TestExtension()

@@ -10,6 +10,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .controlnet import CellStyleTestControlNet
 from .faults import CellStyleTestFault, CellStyleTestUnload
+from .leaks import CellStyleTestLeak
 from .tiny_models import tiny_conditioning, tiny_dit, tiny_model, tiny_vae
 
 CATEGORY = "CellStyle/test"
@@ -119,6 +120,7 @@ class TestExtension(ComfyExtension):
             CellStyleTestControlNet,
             CellStyleTestFault,
             CellStyleTestUnload,
+            CellStyleTestLeak,
         ]
 
 

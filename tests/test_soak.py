@@ -1,0 +1,108 @@
+"""One server through many prompts: nothing stays behind, and every result is a fresh server's."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from comfy_server import ComfyServer
+from places import TEST_NODES
+from soak import CACHE, Sample, memory_grows, sample, slope, what_is_left_behind
+from soak_prompts import outcome, prepare, prompt
+
+QUICK, LONG = 16, 200
+GROUP = 10  # prompts that one of the long run's fresh servers serves, in the other order
+# The smallest bank that these prompts could keep, of an 8 x 8 latent at two levels: what a leak must show as.
+SMALLEST_BANK = 72.0
+
+
+def start() -> ComfyServer:
+    return ComfyServer(extra_custom_nodes=[TEST_NODES], cpu=True, args=CACHE, env={"OMP_NUM_THREADS": "2"})
+
+
+@pytest.fixture(scope="module")
+def tired() -> Iterator[ComfyServer]:
+    """The server that all the prompts of this file go through."""
+    with start() as server:
+        prepare(server)
+        yield server
+
+
+def soak(server: ComfyServer, prompts: list[dict], every: int) -> tuple[list[str], list[Sample]]:
+    """Outcomes of the prompts, and a sample after every `every` of them."""
+    outcomes, samples = [], []
+    for number, graph in enumerate(prompts, 1):
+        outcomes.append(outcome(server.client, server.client.run(graph)))
+        if number % every == 0:
+            samples.append(sample(server, number))
+    return outcomes, samples
+
+
+def fresh_outcomes(server: ComfyServer, numbers: list[int]) -> dict[int, str]:
+    """Outcomes of prompts on a server that forgets everything before each."""
+    client, found = server.client, {}
+    for number in numbers:
+        client.free()
+        found[number] = outcome(client, client.run(prompt(number)))
+    return found
+
+
+def leaking(number: int) -> dict:
+    """A prompt whose style is never let go."""
+    graph = prompt(number)
+    if "capture" not in graph or "sample" not in graph or "style_kv" not in graph["sample"]["inputs"]:
+        return leaking(number + 1000)
+    style_kv = graph["sample"]["inputs"]["style_kv"]
+    graph["leak"] = {"class_type": "CellStyleTestLeak", "inputs": {"style_kv": style_kv}}
+    graph["sample"]["inputs"]["style_kv"] = ["leak", 0]
+    return graph
+
+
+def test_prompt_after_prompt(tired, server):
+    outcomes, samples = soak(tired, [prompt(number) for number in range(QUICK)], every=4)
+    assert what_is_left_behind(samples) == []
+    prepare(server)
+    assert fresh_outcomes(server, list(reversed(range(QUICK)))) == dict(enumerate(outcomes))
+
+
+def test_a_style_that_is_kept_is_noticed(tired):
+    _, samples = soak(tired, [leaking(number) for number in range(300, 303)], every=1)
+    grown = {line.partition(":")[0] for line in what_is_left_behind(samples)}
+    assert {"tensors", "tensor_bytes", "banks"} <= grown
+
+
+def test_threads_and_files_that_stay_are_noticed():
+    samples = [Sample(n, 1e6, 8 + n, 10 + n % 2, {"tensors": 862}) for n in range(20)]
+    assert [line.partition(":")[0] for line in what_is_left_behind(samples)] == ["threads"]
+    samples = [Sample(n, 1e6, 8, 10 + n, {"tensors": 862}) for n in range(20)]
+    assert [line.partition(":")[0] for line in what_is_left_behind(samples)] == ["files"]
+
+
+@pytest.mark.parametrize(("a_prompt", "noticed"), [(0.0, False), (SMALLEST_BANK, True)])
+def test_memory_that_grows_is_told_from_memory_that_jumps(a_prompt, noticed):
+    # As measured: steps of some MB while the sizes are new, then noise.
+    dice = random.Random(0)
+    memory = [1e6 + 5e4 * min(n / 60, 1) + a_prompt * n + dice.gauss(0, 300) for n in range(0, LONG, 5)]
+    samples = [Sample(5 * i, kilobytes, 8, 10, {}) for i, kilobytes in enumerate(memory)]
+    assert bool(memory_grows(samples, SMALLEST_BANK / 2)) == noticed
+
+
+@pytest.mark.long(section="soak")
+def test_two_hundred_prompts():
+    with start() as server:
+        prepare(server)
+        outcomes, samples = soak(server, [prompt(number) for number in range(LONG)], every=5)
+        first, last = samples[len(samples) // 3], samples[-1]
+        print(f"{LONG} prompts: {slope(samples[len(samples) // 3 :]):.1f} kB a prompt after the first third")
+        print(f"from {first} to {last}")
+        assert what_is_left_behind(samples) == []
+        assert memory_grows(samples, SMALLEST_BANK / 2) == []
+        _, leaked = soak(server, [leaking(number) for number in range(1000, 1060)], every=5)
+        print(f"with a style kept every time: {slope(leaked[4:]):.1f} kB a prompt")
+        assert memory_grows(leaked, SMALLEST_BANK / 2) != []
+    for group in range(0, LONG, GROUP):
+        with start() as server:
+            prepare(server)
+            numbers = list(range(group, group + GROUP))
+            assert fresh_outcomes(server, numbers[::-1]) == {number: outcomes[number] for number in numbers}
