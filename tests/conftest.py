@@ -76,6 +76,15 @@ def server() -> Iterator[ComfyServer]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def frugal_server() -> Iterator[ComfyServer]:
+    """A second server, whose cache keeps the last prompt's results alone: what else is alive was left behind."""
+    with ComfyServer(
+        extra_custom_nodes=[TEST_NODES], cpu=True, args=["--cache-classic"], env={"OMP_NUM_THREADS": "2"}
+    ) as running:
+        yield running
+
+
 @pytest.fixture
 def client(server: ComfyServer) -> ComfyClient:
     """The shared server's client."""

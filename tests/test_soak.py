@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 from comfy_server import ComfyServer
@@ -19,14 +18,6 @@ SMALLEST_BANK = 72.0
 
 def start() -> ComfyServer:
     return ComfyServer(extra_custom_nodes=[TEST_NODES], cpu=True, args=CACHE, env={"OMP_NUM_THREADS": "2"})
-
-
-@pytest.fixture(scope="module")
-def tired() -> Iterator[ComfyServer]:
-    """The server that all the prompts of this file go through."""
-    with start() as server:
-        prepare(server)
-        yield server
 
 
 def soak(server: ComfyServer, prompts: list[dict], every: int) -> tuple[list[str], list[Sample]]:
@@ -59,15 +50,17 @@ def leaking(number: int) -> dict:
     return graph
 
 
-def test_prompt_after_prompt(tired, server):
-    outcomes, samples = soak(tired, [prompt(number) for number in range(QUICK)], every=4)
+def test_prompt_after_prompt(frugal_server, server):
+    prepare(frugal_server)
+    outcomes, samples = soak(frugal_server, [prompt(number) for number in range(QUICK)], every=4)
     assert what_is_left_behind(samples) == []
     prepare(server)
     assert fresh_outcomes(server, list(reversed(range(QUICK)))) == dict(enumerate(outcomes))
 
 
-def test_a_style_that_is_kept_is_noticed(tired):
-    _, samples = soak(tired, [leaking(number) for number in range(300, 303)], every=1)
+def test_a_style_that_is_kept_is_noticed(frugal_server):
+    prepare(frugal_server)
+    _, samples = soak(frugal_server, [leaking(number) for number in range(300, 303)], every=1)
     grown = {line.partition(":")[0] for line in what_is_left_behind(samples)}
     assert {"tensors", "tensor_bytes", "banks"} <= grown
 

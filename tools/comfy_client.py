@@ -141,6 +141,11 @@ class ComfyClient:
         """Ask the running prompt to stop; it does at its next step."""
         self.request("/interrupt", {})
 
+    def cancel(self, prompt_id: str) -> None:
+        """Take a prompt out of the queue or, when it is the one that runs, stop it; no other prompt is touched."""
+        self.request("/queue", {"delete": [prompt_id]})
+        self.request("/interrupt", {"prompt_id": prompt_id})
+
     def free(self, unload_models: bool = True, free_memory: bool = True) -> None:
         """Unload models and (free_memory) drop every cached node result, once the queue is idle."""
         self.request("/free", {"unload_models": unload_models, "free_memory": free_memory})

@@ -50,12 +50,16 @@ class Event:
 
 
 class EventStream:
-    """Connects at once; raises ComfyError when the server does not accept within `timeout` seconds."""
+    """Connects at once; raises ComfyError when the server does not accept within `timeout` seconds.
+
+    heard: the prompts that messages have come for.
+    """
 
     def __init__(self, url: str, client_id: str, timeout: float):
         self._address = f"ws{url.removeprefix('http')}/ws?clientId={client_id}"
         self._timeout = timeout
         self._queues: dict[str, queue.Queue[Event | None]] = {}
+        self.heard: set[str] = set()
         self._lock = threading.Lock()
         self._running: tuple[str, str | None] = ("", None)  # prompt and node that previews belong to
         self._ready: queue.Queue[Exception | None] = queue.Queue()
@@ -144,6 +148,7 @@ class EventStream:
             self._running = (prompt_id, node)
         if kind == "executing" and node is None:
             return  # repeats what execution_success said, after the prompt has left the queue
+        self.heard.add(prompt_id)
         value, maximum = (data.get("value", 0), data.get("max", 0)) if kind == "progress" else (0, 0)
         self._queue(prompt_id).put(Event(kind, prompt_id, node, value, maximum, None, data))
 
@@ -160,4 +165,5 @@ class EventStream:
         else:
             return
         if prompt_id:
+            self.heard.add(prompt_id)
             self._queue(prompt_id).put(Event("preview", prompt_id, node, 0, 0, image, data))
