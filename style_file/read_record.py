@@ -62,9 +62,11 @@ def check_tensors(record: Record, entries: dict[str, Entry]) -> None:
 
 
 def _record(facts: dict, metadata: dict[str, str]) -> Record:
+    if any(len(facts[name]) > MOST_LAYERS for name in ("widths", "layers", "grids")):
+        raise ValueError("it has no layers, or too many")
     widths = {parse_layer(name): checked_shape([width], 1, LARGEST_WIDTH)[0] for name, width in facts["widths"]}
     layers = tuple(parse_layer(name) for name in facts["layers"])
-    if not 1 <= len(layers) <= len(widths) <= MOST_LAYERS or len(widths) != len(facts["widths"]):
+    if not 1 <= len(layers) <= len(widths) or len(widths) != len(facts["widths"]):
         raise ValueError("it has no layers, or too many")
     if layers != tuple(layer for layer in widths if layer in layers):
         raise ValueError("its layers are not those of its model")

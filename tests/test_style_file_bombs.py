@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from cellstyle.style_file import read_record
 from cellstyle.style_file.record import fingerprint, parse_layer
-from style_bytes import join, split
+from cellstyle.style_file.style import read_style
+from style_bytes import edited, join, split
 from style_files import sound_file
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,3 +93,20 @@ def test_files_made_to_take_memory_or_time_get_neither(tmp_path, tmp_path_factor
         assert said != "a style", name
         assert seconds < 2 and megabytes < 200, (name, seconds, megabytes)
     assert found[-2][3] == "too large for this machine"
+
+
+@pytest.mark.parametrize("key", ["widths", "layers", "grids"])
+def test_layers_are_counted_before_they_are_read(tmp_path, tmp_path_factory, monkeypatch, key):
+    good = sound_file(tmp_path_factory.mktemp("sound"))
+    read = []
+    monkeypatch.setattr(read_record, "parse_layer", lambda text: read.append(text) or parse_layer(text))
+    path = tmp_path / "given.safetensors"
+
+    def change(header, facts):
+        many = [f"output.{n // 1000}.{n % 1000}" for n in range(50_000)]
+        facts[key] = {"widths": [[name, 320] for name in many], "grids": {name: [4, 4] for name in many}}.get(key, many)
+
+    path.write_bytes(edited(good, change))
+    with pytest.raises(ValueError, match="it has no layers, or too many"):
+        read_style(path)
+    assert len(read) < 100
