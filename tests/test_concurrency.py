@@ -12,7 +12,7 @@ from soak_prompts import outcome, prepare, prompt
 
 
 @pytest.mark.parametrize(
-    ("clients", "prompts_each"), [(3, 3), pytest.param(6, 25, marks=pytest.mark.long(section="concurrency"))]
+    ("clients", "prompts_each"), [(3, 3), pytest.param(6, 20, marks=pytest.mark.long(section="concurrency"))]
 )
 def test_clients_that_share_a_server(frugal_server, clients, prompts_each):
     client = frugal_server.client

@@ -11,7 +11,7 @@ from soak import CACHE, Sample, memory_grows, sample, slope, what_is_left_behind
 from soak_prompts import outcome, prepare, prompt
 
 QUICK, LONG = 16, 200
-GROUP = 10  # prompts that one of the long run's fresh servers serves, in the other order
+GROUP = 20  # prompts that one of the long run's fresh servers serves, in the other order
 # The smallest bank that these prompts could keep, of an 8 x 8 latent at two levels: what a leak must show as.
 SMALLEST_BANK = 72.0
 
@@ -88,7 +88,7 @@ def test_two_hundred_prompts():
         outcomes, samples = soak(server, [prompt(number) for number in range(LONG)], every=5)
         first, last = samples[len(samples) // 3], samples[-1]
         print(f"{LONG} prompts: {slope(samples[len(samples) // 3 :]):.1f} kB a prompt after the first third")
-        print(f"from {first} to {last}")
+        print(f"from {first} to {last}; MB: {[round(s.memory / 1024) for s in samples]}")
         assert what_is_left_behind(samples) == []
         assert memory_grows(samples, SMALLEST_BANK / 2) == []
         _, leaked = soak(server, [leaking(number) for number in range(1000, 1060)], every=5)
