@@ -96,8 +96,9 @@ def fuzz(host: Host, target: str, seconds: int) -> None:
             f"{files[-1]}\n{done.stdout[-3000:]}"
         )
     facts = dict(re.findall(r"stat::(\w+):\s+(\d+)", done.stdout))
-    lines = [line for line in done.stdout.splitlines() if "cov:" in line or "without coverage" in line]
-    print(f"{target}: {facts.get('number_of_executed_units', '')} inputs; {lines[-1].strip() if lines else ''}")
+    last = [line.strip() for line in done.stdout.splitlines() if "cov:" in line or "without coverage" in line][-1:]
+    inputs = [f"{facts['number_of_executed_units']} inputs"] if guided else []
+    print(f"{target}: {'; '.join(inputs + last)}", flush=True)
 
 
 def keep(host: Host, target: str) -> None:
