@@ -55,7 +55,7 @@ class Watched:
 
     def _is_harmless(self, event: str, args: tuple) -> bool:
         if event in ("os.listdir", "os.scandir") and isinstance(args[0], str):
-            return os.path.realpath(args[0]).startswith(LIBRARIES)
+            return os.path.realpath(args[0]).startswith(LIBRARIES) or args[0] in sys.path  # where imports look
         if event != "open" or not isinstance(args[0], str | bytes | os.PathLike):
             return event == "open" and isinstance(args[0], int)  # a descriptor that is already open
         path, mode = os.path.realpath(os.fsdecode(args[0])), args[1] or ""
