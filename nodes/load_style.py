@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import comfy.model_management
 import comfy.samplers
 import comfy.utils
-import latent_preview
 import torch
 from comfy_api.latest import io, ui
 
@@ -158,12 +157,13 @@ def recompute_features(model, bank: FeatureBank, storage: Storage) -> None:
     guider = guider_for("CellStyleLoad", patched, bank.conditioning)
     blank = torch.zeros_like(bank.clean)
     writer = BankWriter("CellStyleLoad", bank, storage, model.load_device)
+    progress = comfy.utils.ProgressBar(len(levels) - 1)  # no preview: the front end would show it for the thumbnail
     guider.sample(
         blank,
         blank,
         comfy.samplers.KSAMPLER(functools.partial(_visit_levels, bank=bank, writer=writer)),
         levels,
-        callback=latent_preview.prepare_callback(patched, len(levels) - 1),
+        callback=lambda step, denoised, x, steps: progress.update_absolute(step + 1, steps),
         disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
         seed=0,
     )

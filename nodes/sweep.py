@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import comfy.model_management
+import comfy.utils
 import latent_preview
 import torch
 from comfy_api.latest import io, ui
+from PIL import Image
 
 from ..contact_sheet.sheet import draw_sheet
 from ..contact_sheet.values import parse_values
@@ -123,6 +125,7 @@ class CellStyleSweep(io.ComfyNode):
             for i in range(len(pictures[0]))
         ]
         sheet = torch.stack(sheets)
+        progress.finish(sheet)
         images = torch.stack(pictures, dim=1).flatten(0, 1)
         return io.NodeOutput(sheet, images, ui=ui.PreviewImage(sheet))
 
@@ -141,6 +144,12 @@ class _Progress:
             self.report(index * steps + step, denoised, x, self.cells * steps)
 
         return callback
+
+    def finish(self, sheet: torch.Tensor) -> None:
+        """The sheets (B, H, W, 3) as the last preview: the front end shows that in place of the node's result."""
+        picture = Image.fromarray((sheet.flatten(0, 1) * 255).round().to(torch.uint8).numpy())
+        total = self.cells * self.steps
+        comfy.utils.ProgressBar(total).update_absolute(total, total, ("JPEG", picture, None))
 
 
 def _other_dials() -> list:

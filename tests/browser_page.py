@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
@@ -97,6 +99,12 @@ class FrontEnd:
                 return [(name, detail) for name, detail in self.page.evaluate("() => window.seen")]
             self.page.wait_for_timeout(200)
         raise AssertionError(f"the run had not ended after {seconds} s; troubles: {self.troubles()}; {self.errors}")
+
+    def shot(self, name: str) -> None:
+        """Keep a screenshot where CELLSTYLE_SCREENSHOTS names a folder: for the README, and to look at."""
+        if folder := os.environ.get("CELLSTYLE_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=Path(folder) / f"{name}.jpg", type="jpeg", quality=82)
 
     def point(self, node_id: int, widget: str, part: float) -> tuple[float, float]:
         """Where a widget is on the screen; part: 0 its left end, 1 its right."""

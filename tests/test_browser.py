@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from browser_page import FrontEnd, front_end
@@ -38,13 +36,6 @@ def page(server, chromium) -> Iterator[FrontEnd]:
             file.unlink()
 
 
-def shot(page: FrontEnd, name: str) -> None:
-    """Keep a screenshot where CELLSTYLE_SCREENSHOTS names a folder: for the README, and to look at."""
-    if folder := os.environ.get("CELLSTYLE_SCREENSHOTS"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        page.page.screenshot(path=Path(folder) / f"{name}.jpg", type="jpeg", quality=82)
-
-
 def on_this_server(client, name: str) -> dict:
     """The workflow; where the demo model's weights are missing, the random one in its loader's place."""
     workflow = read_ui(name)
@@ -61,7 +52,7 @@ def test_opens_without_complaint_and_exports_what_is_shipped(page, name):
     workflow, api = read_ui(name), read_api(name)
     page.forget()
     page.load(workflow)
-    shot(page, name)
+    page.shot(name)
     assert page.troubles() == []
     assert page.errors == []
     opened = page.graph()
@@ -86,7 +77,7 @@ def test_the_template_browser_lists_the_pack_and_opens_the_demo(page):
     for name in NAMES:
         page.page.get_by_test_id(f"template-workflow-{name}").wait_for()
     page.page.wait_for_timeout(1500)  # pictures
-    shot(page, "template_browser")
+    page.shot("template_browser")
     for file in (ROOT / "workflows").glob("*.jpg"):
         card = page.page.get_by_test_id(f"template-workflow-{file.stem}")
         card.scroll_into_view_if_needed()  # only then is its picture fetched
@@ -97,7 +88,7 @@ def test_the_template_browser_lists_the_pack_and_opens_the_demo(page):
     page.page.get_by_test_id("template-workflow-cell_style_demo").click()
     page.page.wait_for_function("app.graph.nodes.some((node) => node.type == 'InjectedSampler')")
     page.page.wait_for_timeout(1000)
-    shot(page, "demo_opened")
+    page.shot("demo_opened")
     assert page.prompt() == read_api("cell_style_demo")
     assert page.troubles() == []
     assert page.errors == []
@@ -131,7 +122,7 @@ def test_run_shows_progress_and_the_result_and_gamma_recomputes_the_sampler_alon
     for node in (save, preview):
         shown = page.page.evaluate("(id) => app.graph.getNodeById(id).imgs?.map((img) => img.naturalWidth)", int(node))
         assert shown == [512]
-    shot(page, "result")
+    page.shot("result")
     assert [pair for pair in overlapping(page.graph()) if "Demo model (no download)" not in pair] == []
     assert page.troubles() == []
     assert page.errors == []
@@ -154,5 +145,5 @@ def test_nodes_are_found_by_the_name_of_the_method(page):
     page.page.keyboard.type("StyleID")
     for title in ("DDIM Invert", "Style K/V Capture", "Injected Sampler"):
         page.page.get_by_text(title, exact=True).first.wait_for(timeout=10_000)
-    shot(page, "search")
+    page.shot("search")
     assert page.errors == []

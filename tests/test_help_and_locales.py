@@ -162,3 +162,16 @@ def test_help_quotes_errors_that_the_code_has(node, language):
         # … stands for what is filled in at run time, and for a part left out
         pattern = re.compile(".{0,120}".join(re.escape(part) for part in quote.split("…")))
         assert any(pattern.search(sentence) for sentence in sentences()), f"no such error: {quote}"
+
+
+@each_language
+def test_pictures_of_the_help_pages_are_there_and_all_are_used(language):
+    folder = HELP / "images"
+    named = set()
+    for node in NODES:
+        text = help_path(node, language).read_text(encoding="utf-8")
+        for label, path in re.findall(r"!\[(.*?)\]\((.*?)\)", text):
+            assert label, path
+            assert path.startswith("images/"), path
+            named.add(path.removeprefix("images/"))
+    assert named == {path.name for path in folder.iterdir()}

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""The pictures of the nodes' help pages and of the README's gallery: web/docs/images/*.jpg, made with the demo model.
+
+    .host/venv/bin/python tools/make_help_pictures.py [NAME ...]
+
+Each is a row or two of labelled results of the pack's own nodes. With another demo model, run this again.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent / "bench"))
+
+from bench_models import ROOT, use_pack
+
+TARGET = ROOT / "web" / "docs" / "images"
+TILE, GAP, LABEL = 184, 6, 22
+PAPER, INK = "#fbfaf7", "#3c3c41"
+PASS = {"steps": 11, "solver": "multistep", "spacing": "linspace"}
+STYLES = {"porcelain": "porcelain", "ink wash": "ink_wash", "durian": "durian", "mural": "mural"}
+
+
+class Studio:
+    """The graph of the demo workflow, its inversions kept."""
+
+    def __init__(self):
+        import run_nodes
+        from cellstyle.demo_model.load import load_demo_model
+
+        self.nodes = run_nodes
+        self.model, self.conditioning, self.vae = load_demo_model()
+        self._kept: dict[tuple, tuple] = {}
+
+    def picture(self, name: str):
+        """IMAGE (1, 256, 256, 3)"""
+        from example_pictures import picture
+
+        return picture(name)
+
+    def _passed(self, work, name: str, **finer) -> tuple:
+        key = (work.__name__, name, *finer.items())
+        if key not in self._kept:
+            latent = {"samples": self.vae.encode(self.picture(name))}
+            self._kept[key] = work(self.model, self.conditioning, latent, **{**PASS, **finer})
+        return self._kept[key]
+
+    def content(self, name: str, **finer) -> tuple:
+        """(inverted LATENT, CONTENT_QUERY, SIGMAS)"""
+        return self._passed(self.nodes.invert, name, **finer)
+
+    def style(self, name: str) -> tuple:
+        """(STYLE_KV, inverted LATENT)"""
+        return self._passed(self.nodes.capture, name)
+
+    def decode(self, samples):
+        """IMAGE"""
+        return self.vae.decode(samples)
+
+    def transfer(self, content: str, style: str, adain=None, style_kv=None, **dials):
+        """IMAGE. adain: dials of Latent AdaIN."""
+        inverted, query, _ = self.content(content)
+        own_kv, noise = self.style(style)
+        start = self.nodes.adain(inverted, noise, **(adain or {}))
+        style_kv = own_kv if style_kv is None else style_kv
+        return self.decode(self.nodes.sample(self.model, self.conditioning, start, style_kv, query, **dials))
+
+
+def gamma_and_tau(studio: Studio) -> Iterator[list[tuple]]:
+    """What InjectedSampler's two dials do."""
+    content, style = "photograph", "porcelain"
+    given = [("content", studio.picture(content)), ("style", studio.picture(style))]
+    gammas = [(f"gamma {gamma:g}", studio.transfer(content, style, gamma=gamma)) for gamma in (0.0, 0.3, 0.75)]
+    yield [*given, *gammas]
+    taus = [(f"tau {tau:g}", studio.transfer(content, style, tau=tau)) for tau in (0.7, 1.0, 1.5, 2.0)]
+    yield [("no style, gamma 1", studio.transfer(content, style, gamma=1.0)), *taus]
+
+
+def adain(studio: Studio) -> Iterator[list[tuple]]:
+    """What Latent AdaIN alone does, and beside the injection."""
+    content, style = "plant_cells", "impression"
+    strengths = [
+        (f"strength {value:g}", studio.transfer(content, style, adain={"strength": value})) for value in (0.0, 0.5, 1.0)
+    ]
+    yield [("content", studio.picture(content)), ("style", studio.picture(style)), *strengths]
+
+
+def inversion(studio: Studio) -> Iterator[list[tuple]]:
+    """To noise and back."""
+    content = "tem_chloroplast"
+    row = [("content", studio.picture(content)), ("its noise", studio.decode(studio.content(content)[0]["samples"]))]
+    for label, finer in (
+        ("back: ddim, 11", {"solver": "ddim"}),
+        ("ddim, refinement 1", {"solver": "ddim", "refinement": 1}),
+        ("multistep, 11", {}),
+    ):
+        inverted, query, _ = studio.content(content, **finer)
+        back = studio.nodes.sample(studio.model, studio.conditioning, inverted, None, query)
+        row.append((label, studio.decode(back)))
+    yield row
+
+
+def capture(studio: Studio) -> Iterator[list[tuple]]:
+    """One content in several styles."""
+    content = "tem_chloroplast"
+    yield [("", None), *((label, studio.picture(name)) for label, name in STYLES.items())]
+    yield [("content", studio.picture(content)), *(("", studio.transfer(content, name)) for name in STYLES.values())]
+
+
+def blend(studio: Studio) -> Iterator[list[tuple]]:
+    """Two styles by weight and by mask."""
+    import torch
+    from cellstyle.nodes.blend_styles import CellStyleBlend
+    from cellstyle.nodes.style_settings import CellStyleSettings
+
+    content, names = "tissue", ("porcelain", "mural")
+    captured = [studio.style(name) for name in names]
+    inverted, query, _ = studio.content(content)
+    starts = [studio.nodes.adain(inverted, noise)["samples"] for _, noise in captured]
+
+    def mixed(share: torch.Tensor, settings=None, **how):
+        styles = {f"style_{i}": style_kv for i, (style_kv, _) in enumerate(captured, 1)}
+        style_kv = CellStyleBlend.execute(styles=styles, mode="replace", share_bias=0.0, **how).result[0]
+        start = {**inverted, "samples": starts[0] * share + starts[1] * (1 - share)}
+        dials = {"settings": settings} if settings else {}
+        return studio.decode(studio.nodes.sample(studio.model, studio.conditioning, start, style_kv, query, **dials))
+
+    weighted = [
+        (f"weights {a:g}, {1 - a:g}", mixed(torch.tensor(a), weights=f"{a}, {1 - a}")) for a in (0.75, 0.5, 0.25)
+    ]
+    left = torch.zeros(1, 256, 256)
+    left[:, :, :128] = 1
+    small = torch.nn.functional.interpolate(left[None], size=starts[0].shape[-2:])
+    finer = {"query_start": 0.0, "query_end": 1.0, "layer_gamma": "", "adain_rate": 0.4, "adain_start": 0.0}
+    finer |= {"adain_end": 1.0, "trained_size": 0, "feature_strength": 0.0, "feature_end": 1.0}
+    masks = {"weights": "", "masks": {"mask_1": left, "mask_2": 1 - left}}
+    palettes = mixed(small, CellStyleSettings.execute(**finer).result[0], **masks)
+    yield [("content", studio.picture(content)), *weighted]
+    given = [(f"style {i}", studio.picture(name)) for i, name in enumerate(names, 1)]
+    yield [*given, ("masks, left and right", mixed(small, **masks)), ("the same, adain_rate 0.4", palettes)]
+
+
+def sweep(studio: Studio) -> Iterator[list[tuple]]:
+    """A contact sheet, whole."""
+    from cellstyle.nodes.sweep import CellStyleSweep
+
+    content, style = "golgi", "ink_wash"
+    inverted, query, _ = studio.content(content)
+    style_kv, noise = studio.style(style)
+    dials = {key: value for key, value in studio.nodes.DIALS.items() if key not in ("gamma", "tau")}
+    sheet = CellStyleSweep.execute(
+        model=studio.model,
+        conditioning=studio.conditioning,
+        latent=studio.nodes.adain(inverted, noise),
+        vae=studio.vae,
+        style_kv=style_kv,
+        content_query=query,
+        gammas="0.75, 0.5, 0.3",
+        taus="1.0, 2.0",
+        picture_size=256,
+        **dials,
+    ).result[0]
+    yield [("", sheet)]
+
+
+PICTURES = {
+    "gamma_and_tau": gamma_and_tau,
+    "adain": adain,
+    "inversion": inversion,
+    "capture": capture,
+    "blend": blend,
+    "sweep": sweep,
+}
+
+
+def compose(rows: list[list[tuple]]):
+    """Rows of (label, IMAGE or None) as one picture; an IMAGE alone in its row is shown whole."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    def as_picture(image):
+        return Image.fromarray((image[0].clamp(0, 1) * 255).round().byte().cpu().numpy())
+
+    if len(rows) == 1 and len(rows[0]) == 1:
+        return as_picture(rows[0][0][1])
+    width = max(len(row) for row in rows) * (TILE + GAP) + GAP
+    sheet = Image.new("RGB", (width, len(rows) * (TILE + LABEL + GAP) + GAP), PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for y, row in enumerate(rows):
+        for x, (label, image) in enumerate(row):
+            left, top = GAP + x * (TILE + GAP), GAP + y * (TILE + LABEL + GAP)
+            draw.text((left + 2, top + 1), label, INK, font)
+            if image is not None:
+                sheet.paste(as_picture(image).resize((TILE, TILE), Image.Resampling.LANCZOS), (left, top + LABEL))
+    return sheet
+
+
+def main(names: list[str]) -> int:
+    """Draw and write them."""
+    if unknown := set(names) - set(PICTURES):
+        print(f"{', '.join(sorted(unknown))}: choose from {', '.join(PICTURES)}")
+        return 2
+    use_pack()
+    import torch
+
+    with torch.inference_mode():
+        studio = Studio()
+        for name in names or PICTURES:
+            compose(list(PICTURES[name](studio))).save(TARGET / f"{name}.jpg", quality=82, optimize=True)
+            print(TARGET / f"{name}.jpg", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
