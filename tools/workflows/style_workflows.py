@@ -47,6 +47,8 @@ MASKS = (
     + """\
 - **Masks** say where on the content each style acts; here the left half and the rest. Load your content with
   *Load Image*, paint on it with *Open in MaskEditor*, and wire its MASK instead.
+- **adain_rate** in *Cell Style Settings* renews each style's palette in its own mask at every step; at 0 the two
+  palettes run into one another.
 """
 )
 SIDE = 512
@@ -135,13 +137,15 @@ def two_styles_by_mask() -> Graph:
         source=palettes[0][0],
         mask=mask[0],
     )
+    settings = graph.add("CellStyleSettings", "Each style keeps its own palette", adain_rate=0.4, adain_end=1.0)
     nodes = sampler(graph, model, content, blend[0], noise[0])
+    nodes[0].wires["settings"] = settings[0]
     save = saved(graph, nodes[-1][0])
     notes = note(graph, "The masks", MASKS, canvas=(300, 400))
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]), ("Content", GREEN, content.columns))
     graph.column(("Style of the masked part", PURPLE, left.columns), ("Style of the rest", PURPLE, right.columns))
     graph.column(("Masks", GREEN, [[everywhere, half, mask, rest], [blend, *palettes, noise]]))
-    graph.column(("Transfer", BROWN, [nodes, [save]]))
+    graph.column(("Transfer", BROWN, [[settings, *nodes], [save]]))
     return graph
 
 
