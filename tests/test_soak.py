@@ -13,8 +13,10 @@ from soak_prompts import outcome, prepare, prompt
 QUICK = 12
 DISTINCT, ROUNDS = 50, 4  # again and again, each round in an order of its own: new sizes cost memory once
 GROUP = 10  # prompts that one of the long run's fresh servers serves
-# The smallest bank that these prompts could keep, of an 8 x 8 latent at two levels: what a leak must show as.
-SMALLEST_BANK = 72.0
+# kB that these prompts lose each when they keep their style: measured, 308. The allocator's coming and going makes 30.
+# What keeps less is found by the tensors that are alive, and those are counted exactly.
+KEPT_STYLE = 300.0
+BOUND = KEPT_STYLE / 3
 
 
 def start() -> ComfyServer:
@@ -73,13 +75,13 @@ def test_threads_and_files_that_stay_are_noticed():
     assert [line.partition(":")[0] for line in what_is_left_behind(samples)] == ["files"]
 
 
-@pytest.mark.parametrize(("a_prompt", "noticed"), [(0.0, False), (SMALLEST_BANK, True)])
+@pytest.mark.parametrize(("a_prompt", "noticed"), [(0.0, False), (KEPT_STYLE, True)])
 def test_memory_that_grows_is_told_from_memory_that_jumps(a_prompt, noticed):
-    # As measured: steps of some MB while the sizes are new, then noise.
+    # As measured: tens of MB while the sizes are new, then some that come and go.
     dice = random.Random(0)
-    memory = [1e6 + 5e4 * min(n / 60, 1) + a_prompt * n + dice.gauss(0, 300) for n in range(0, DISTINCT * ROUNDS, 5)]
+    memory = [1e6 + 4e4 * min(n / 60, 1) + a_prompt * n + dice.gauss(0, 4000) for n in range(0, DISTINCT * ROUNDS, 5)]
     samples = [Sample(5 * i, kilobytes, 8, 10, {}) for i, kilobytes in enumerate(memory)]
-    assert bool(memory_grows(samples, SMALLEST_BANK / 2)) == noticed
+    assert bool(memory_grows(samples, BOUND)) == noticed
 
 
 @pytest.mark.long(section="soak")
@@ -92,10 +94,10 @@ def test_two_hundred_prompts():
         print(f"{len(numbers)} prompts: {slope(samples[len(samples) // 3 :]):.1f} kB a prompt after the first third")
         print(f"from {samples[0]} to {samples[-1]}; MB: {[round(s.memory / 1024, 1) for s in samples]}")
         assert what_is_left_behind(samples) == []
-        assert memory_grows(samples, SMALLEST_BANK / 2) == []
+        assert memory_grows(samples, BOUND) == []
         _, leaked = soak(server, [leaking(number) for number in numbers[:DISTINCT]], every=5)
         print(f"with a style kept every time: {slope(leaked[3:]):.1f} kB a prompt")
-        assert memory_grows(leaked, SMALLEST_BANK / 2) != []
+        assert memory_grows(leaked, BOUND) != []
     fresh = {}
     for group in range(0, DISTINCT, GROUP):
         with start() as server:
