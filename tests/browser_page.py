@@ -122,7 +122,7 @@ class FrontEnd:
 
 
 @contextlib.contextmanager
-def front_end(chromium: str, url: str, size: tuple[int, int] = (1600, 950)) -> Iterator[FrontEnd]:
+def front_end(chromium: str, url: str, size: tuple[int, int] = (2000, 1180)) -> Iterator[FrontEnd]:
     """A browser on the front end at `url`, opened; closed afterwards."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The registry's pictures: docs/images/icon.png, a drawing, and docs/images/banner.png from tools/demo.py's results.
+"""The registry's pictures: docs/images/icon.png, a drawing, and docs/images/banner.jpg from tools/demo.py's results.
 
 python3 tools/demo.py && .host/venv/bin/python tools/make_art.py [FOLDER]
 """
@@ -87,4 +87,4 @@ def banner(folder: Path) -> Image.Image:
 
 if __name__ == "__main__":
     icon().save(IMAGES / "icon.png", optimize=True)
-    banner(Path(sys.argv[1]) if sys.argv[1:] else OUTPUT).save(IMAGES / "banner.png", optimize=True)
+    banner(Path(sys.argv[1]) if sys.argv[1:] else OUTPUT).save(IMAGES / "banner.jpg", quality=88, optimize=True)
