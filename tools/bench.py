@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the pack costs beside ComfyUI's own sampler, in one run: ratios, from medians of interleaved repeats.
 
-    python3 tools/bench.py [--quick] [--json FILE] [--only ROWS] [--comfyui VERSION]
+    python3 tools/bench.py [--quick] [--json FILE] [--only ROWS] [--models MODELS]
 
 Rows: steps (a, b: injection and capture a step), transfer (c: whole runs, and through the server's cache), memory (d),
 scaling (e: size, steps, batch), quality (f: round-trip error per network call). Times on a shared machine wander, so
@@ -22,6 +22,7 @@ from host_layout import ENV_VERSION, PATIENT_THREADS
 
 INSIDE = "CELLSTYLE_INSIDE_HOST"  # set once this runs in the host's own Python
 ROWS = ("steps", "transfer", "memory", "scaling", "quality")
+MODELS = ("tiny", "demo", "sd15-fp32", "sd15-bf16", "sd15-fp16")  # fp16 on a GPU alone, the other two on a CPU
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -32,6 +33,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there too")
     parser.add_argument(
         "--only", nargs="+", choices=ROWS, default=ROWS, metavar="ROWS", help="a part: " + " ".join(ROWS)
+    )
+    parser.add_argument(
+        "--models", nargs="+", choices=MODELS, default=MODELS, metavar="MODEL", help="a part: " + " ".join(MODELS)
     )
     parser.add_argument("--repeats", type=int, help="of every timing (default 7; 3 with --quick)")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="write the quality row's pictures there")

@@ -40,7 +40,7 @@ def transfers(options) -> Iterator[dict]:
     for subject, pixels, _ in subjects(options):
         if subject.kind == "sd15" and subject.precision == "fp32":
             continue
-        steps = 4 if options.quick else 10 if subject.kind == "sd15" else 50
+        steps = 4 if options.quick or subject.kind == "sd15" else 50
         task = {"kind": subject.kind, "precision": subject.precision, "pixels": pixels, "steps": steps}
         plain = None
         for storage, feature in MODES:

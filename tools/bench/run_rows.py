@@ -103,11 +103,11 @@ def subjects(options) -> list:
 
     gpu = management.get_torch_device().type != "cpu"
     repeats = options.repeats or (3 if options.quick else 7)
-    chosen = [(Subject("tiny"), 256, repeats)]
-    if options.quick:
-        return chosen
-    if (ROOT / "demo_model" / "cellstyle_demo.safetensors").exists():
-        chosen.append((Subject("demo"), 256, repeats))
-    side = options.full_size or (512 if gpu else 256)
-    precisions = ("fp16",) if gpu else ("fp32", "bf16")
-    return chosen + [(Subject("sd15", precision), side, repeats) for precision in precisions]
+    side, fewer = options.full_size or (512 if gpu else 256), repeats if gpu else (repeats + 1) // 2  # minutes each
+    found = {"tiny": (Subject("tiny"), 256, repeats)}
+    if not options.quick:
+        if (ROOT / "demo_model" / "cellstyle_demo.safetensors").exists():
+            found["demo"] = Subject("demo"), 256, repeats
+        for precision in ("fp16",) if gpu else ("fp32", "bf16"):
+            found[f"sd15-{precision}"] = Subject("sd15", precision), side, fewer
+    return [subject for name, subject in found.items() if name in options.models]

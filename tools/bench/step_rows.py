@@ -5,7 +5,7 @@ from __future__ import annotations
 from run_rows import subjects, table
 from timing import interleaved, ratio, spread
 
-STEPS = 4
+STEPS = 2
 STORED = (("device", "full"), ("ram", "full"), ("ram", "fp8"), ("recompute", "full"))
 
 

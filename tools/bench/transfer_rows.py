@@ -31,7 +31,7 @@ def whole_runs(options) -> Iterator[dict]:
 
     for subject, pixels, repeats in subjects(options):
         content, style = subject.latent(pixels, seed=1), subject.latent(pixels, seed=2)
-        steps = 4 if subject.kind == "sd15" else STEPS
+        steps = 2 if subject.kind == "sd15" else STEPS
         sigmas = subject.invert(content, steps, "auto")[2]
 
         def whole(subject=subject, content=content, style=style, steps=steps):
