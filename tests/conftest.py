@@ -27,7 +27,7 @@ def _use_comfyui() -> None:
     host = find()
     if not host.owned:
         sys.pycache_prefix = str(host_root() / "pycache")  # leave no trace in the user's ComfyUI
-    base = host_root() / "runs" / "in-process"
+    base = host_root() / "runs" / f"in-process-{os.getpid()}-0"  # named as prune_runs expects it
     base.mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(host.comfyui))
     options = ["--cpu", "--use-pytorch-cross-attention", "--base-directory", str(base)]

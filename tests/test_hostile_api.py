@@ -45,6 +45,7 @@ class Bombardment:
             options = self.infos["CellStyleLoadMicrograph"]["input"]["required" if name == "file" else "optional"]
             if name in options:
                 options[name][1]["default"] = {"file": "sound.tif"}.get(name)
+        self.infos["CellStyleLoad"]["input"]["required"]["file"][1]["default"] = "server/ink.safetensors"
         self.reference = by_four_nodes(self.client)
         # what a name that leads out would find
         for folder in (server.run_dir, server.models_dir):

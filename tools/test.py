@@ -2,6 +2,8 @@
 """Run the tests in a real ComfyUI's environment, preparing it first if needed.
 
 python3 tools/test.py [--comfyui VERSION] [pytest arguments]
+
+Without pytest arguments everything runs, in several processes; with some, in one.
 """
 
 import require_python  # noqa: F401  first: what follows needs not even be readable to an old Python
@@ -16,6 +18,9 @@ import sys
 from host import add_version_option, prepare, run_tool
 from host_layout import ENV_VERSION, ROOT
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+PROCESSES = min(4, max(2, CORES - 1))  # each has a server beside it, and the two take turns
+EVERYTHING = ["-n", str(PROCESSES), "--dist", "loadfile", "--durations=25"]
 CHROMIUM_NAMES = ("chromium", "google-chrome", "chromium-browser")
 
 
@@ -35,7 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
         env = {**os.environ, "PYTHONUTF8": "1"}
         if host.owned:
             env[ENV_VERSION] = host.version
-        command = [str(host.python), "-m", "pytest", *rest]
+        if not rest:
+            env.setdefault("OMP_NUM_THREADS", "1")
+        command = [str(host.python), "-m", "pytest", *(rest or EVERYTHING)]
         if os.name == "nt":
             return subprocess.call(command, cwd=ROOT, env=env)
         os.chdir(ROOT)
