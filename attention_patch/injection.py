@@ -14,6 +14,7 @@ from .feature_bank import ContentQuery, FeatureBank, StyleKV, StyleMix
 from .host_copies import ToDevice
 from .injection_call import InjectionCall
 from .injection_settings import InjectionSettings
+from .joint_call import JOINT, JointCall
 from .patch_order import check_replacers, uncompiled, with_patches
 from .picture_area import AREAS, areas_by_uuid, areas_of_call
 from .style_settings import step_adain
@@ -39,7 +40,11 @@ class StyleInjection:
         """A CALC_COND_BATCH wrapper: says what of the picture each conditioning sees; its calls run uncompiled."""
         options = uncompiled(model_options.get("transformer_options", {}))
         options[AREAS] = areas_by_uuid(conds, x_in.shape)
-        return executor(model, conds, x_in, timestep, {**model_options, "transformer_options": options})
+        model_options, rows = {**model_options, "transformer_options": options}, len(x_in)
+        joint: JointCall | None = options.get(JOINT)
+        if joint is not None:
+            conds, x_in, timestep = joint.joined(conds, x_in, timestep)
+        return [part[:rows] for part in executor(model, conds, x_in, timestep, model_options)]
 
     def wrapper(
         self, executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs
@@ -49,7 +54,8 @@ class StyleInjection:
         if CAPTURE in transformer_options:  # a pass that only reads features
             return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
         sigma = float(t[0])  # the one time a call that the host waits for the device
-        call = self._call(sigma, x, transformer_options)
+        joint: JointCall | None = transformer_options.get(JOINT)
+        call = self._call(sigma, x if joint is None else x[: joint.rows], transformer_options)
         if call is not None:
             transformer_options = self._with_call(transformer_options, call)
         result = executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
@@ -135,7 +141,9 @@ class StyleInjection:
             options["optimized_attention_override"] = call.attention_override(
                 options.get("optimized_attention_override")
             )
-        return with_patches(options, first=call.patch, last=call.fit_patch, output=call.output_patch)
+        joint: JointCall | None = options.get(JOINT)
+        first = call.patch if joint is None else joint.around(call.patch, call.layers)
+        return with_patches(options, first=first, last=call.fit_patch, output=call.output_patch)
 
     def _features(self, bank: FeatureBank, at: int, fresh: Mapping, device: torch.device) -> dict:
         """{layer: features} of a level: stored (copied to a CUDA device from RAM), or computed for this call."""

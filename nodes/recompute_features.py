@@ -1,17 +1,29 @@
 """Features computed beside the sampling, for banks that keep only the latents that the network saw.
 
-Before a network call of the sampler, one more pass of the same model over those latents, at the level that the call
-needs, gives the features; they live as long as that call. Banks of one size and one conditioning share a pass.
+Where the sampler's own network call is a plain batch with room for them, latents of its size ride along in it
+(`JointCall`). Otherwise, before that call, one more pass of the same model over those latents, at the level that the
+call needs, gives the features; they live as long as that call. Banks of one size and one conditioning share a pass.
 """
 
 from __future__ import annotations
 
+import math
+
+import comfy.model_management
 import comfy.samplers
 import torch
+from comfy.patcher_extension import WrappersMP
+from comfy_api.torch_helpers.torch_compile import COMPILE_KEY
 
 from ..attention_patch.capture import CAPTURE, LevelRecorder
-from ..attention_patch.feature_bank import FeatureBank
+from ..attention_patch.feature_bank import FeatureBank, StyleMix
 from ..attention_patch.injection import FRESH, StyleInjection
+from ..attention_patch.joint_call import JOINT, JointCall, join_conds
+
+# of what other nodes put on a model: what sees a network call's rows, and what does not
+_WRAPPERS = (WrappersMP.PREDICT_NOISE, WrappersMP.CALC_COND_BATCH, WrappersMP.APPLY_MODEL, WrappersMP.DIFFUSION_MODEL)
+_OUTSIDE = ("transformer_options", "to_load_options", "denoise_mask_function", "sampler_post_cfg_function")
+_PATCHES = ("patches", "patches_replace", "optimized_attention_override")
 
 
 class Recomputation:
@@ -30,17 +42,54 @@ class Recomputation:
         model_options = model_options or {}
         needed = [pair for pair in self.injection.needed(float(timestep[0])) if not pair[0].features]
         if needed:
-            fresh = {}
+            options = {**model_options.get("transformer_options", {})}
+            fresh = {**options.get(FRESH, {})}  # another injection on the same model has its own
+            joint = self._joint(executor.class_obj, needed, x, model_options, seed)
+            if joint is not None:
+                options[JOINT], needed = joint, [pair for pair in needed if id(pair[0]) not in joint.features]
+                fresh.update(joint.features)
             for group in _groups(needed):
                 fresh.update(self._features(executor.class_obj, group, model_options, x.device, seed))
-            options = model_options.get("transformer_options", {})
-            fresh = {**options.get(FRESH, {}), **fresh}  # another injection on the same model has its own
-            model_options = {**model_options, "transformer_options": {**options, FRESH: fresh}}
+            options[FRESH] = fresh
+            model_options = {**model_options, "transformer_options": options}
         return executor(x, timestep, model_options, seed)
 
     def cleanup(self, *_) -> None:
         """Forgets what was prepared for the run that has ended."""
         self._conds.clear()
+
+    def _joint(self, guider, needed, x, model_options, seed) -> JointCall | None:
+        """The call that takes along the latents of x's size, None where there are none or they had better not."""
+        fitting = [pair for pair in needed if pair[0].inputs[pair[1]].shape[1:] == x.shape[1:]]
+        if not fitting or not self._is_plain(guider, model_options):
+            return None
+        if self.injection.style.bank.clean.shape[-2:] != x.shape[-2:]:  # one batch has one number of keys
+            return None
+        model, rows = guider.inner_model, len(x) + sum(bank.batch for bank, _ in fitting)
+        # as ComfyUI decides whether conditionings share a batch
+        if model.memory_required([rows, *x.shape[1:]]) * 1.5 >= comfy.model_management.get_free_memory(x.device):
+            return None
+        others = [(self._prepared(model, bank.conditioning, x, seed), bank.batch) for bank, _ in fitting]
+        conds = join_conds(guider.conds["positive"], others, len(x))
+        return conds and JointCall(len(x), fitting, conds)
+
+    def _is_plain(self, guider, model_options) -> bool:
+        """Whether the sampler's next network call is one batch of rows that nothing but this injection looks into."""
+        if type(guider).predict_noise is not comfy.samplers.CFGGuider.predict_noise:
+            return False
+        if guider.conds.get("negative") and not math.isclose(guider.cfg, 1.0):
+            return False
+        if any(value for name, value in model_options.items() if name not in _OUTSIDE):
+            return False
+        if any(each != self.injection.post_cfg for each in model_options.get("sampler_post_cfg_function", ())):
+            return False
+        options = model_options.get("transformer_options", {})
+        ours = {self.injection.slot, CAPTURE, COMPILE_KEY}
+        return (
+            not any(options.get(name) for name in _PATCHES)
+            and all(options.get("wrappers", {}).get(kind, {}).keys() <= ours for kind in _WRAPPERS)
+            and not isinstance(self.injection.style, StyleMix)
+        )
 
     def _features(self, guider, group: list[tuple[FeatureBank, int]], model_options, device, seed) -> dict:
         """{id(bank): {layer: features}} of banks whose latents go through the network together."""
