@@ -1,6 +1,6 @@
 """Writes demo_model/cellstyle_demo.safetensors (fp16) from the checkpoints in .training.
 
-python tools/demo_model/export.py [--version 1.0]
+python tools/demo_model/export.py [--version 1.0] [--average FILE SHARE]
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from train_autoencoder import CHECKPOINT as AUTOENCODER
 from train_latents import LATENTS
 from train_paths import ROOT, WEIGHTS
@@ -50,6 +51,19 @@ def gather() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     return tensors, notes
 
 
+def average(tensors: dict[str, torch.Tensor], file: Path, share: float) -> dict[str, torch.Tensor]:
+    """The tensors with `share` of those of an earlier export of the same run in them.
+
+    Source: Wortsman et al. 2022 (model soups): weights of one run, averaged, lie between its errors or below them.
+    """
+    earlier = load_file(file)
+    if earlier.keys() != tensors.keys():
+        raise SystemExit(f"{file.name} has other tensors than this model: average with an export of the same run.")
+    return {
+        name: torch.lerp(value.float(), earlier[name].float(), share).to(value.dtype) for name, value in tensors.items()
+    }
+
+
 def save(tensors: dict[str, torch.Tensor], notes: dict[str, str], path: Path) -> None:
     """Write tensors with notes and their checksum; the file is there whole or not at all."""
     partial = path.with_suffix(".part")
@@ -62,8 +76,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", default="1.0")
     parser.add_argument("--output", type=Path, default=WEIGHTS)
+    parser.add_argument("--average", nargs=2, metavar=("FILE", "SHARE"), help="an earlier export of the run, and 0..1")
     options = parser.parse_args()
     tensors, notes = gather()
+    if options.average:
+        file, share = Path(options.average[0]), float(options.average[1])
+        tensors = average(tensors, file, share)
+        with safe_open(file, "pt") as earlier:
+            samples = earlier.metadata()["unet_samples"]
+        notes["averaged"] = f"{1 - share:g} of these weights and {share:g} of those after {samples} samples"
     save(tensors, {"version": options.version, **notes}, options.output)
     print(f"{options.output.name}: {options.output.stat().st_size / 1e6:.1f} MB, {len(tensors)} tensors, {notes}")
 
