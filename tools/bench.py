@@ -42,6 +42,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--full-size", type=int, help="side in pixels for the SD 1.5 shape (default: 512 on a GPU, 256)"
     )
+    parser.add_argument("--full-steps", type=int, help="steps of its memory row (default: 50 on a GPU, 4)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from run_rows import subjects, table
+from run_rows import on_gpu, subjects, table
 
 MODES = (("plain", "full"), ("device", "full"), ("ram", "full"), ("ram", "fp8"), ("recompute", "full"))
 
@@ -40,10 +40,14 @@ def transfers(options) -> Iterator[dict]:
     for subject, pixels, _ in subjects(options):
         if subject.precision == "bf16":  # as large as fp16, and slow on most CPUs
             continue
-        steps = 4 if options.quick or subject.kind == "sd15" else 50
+        steps = 4 if options.quick else 50
+        if subject.kind == "sd15":
+            steps = options.full_steps or (50 if on_gpu() else 4)  # of a CPU's minutes
         task = {"kind": subject.kind, "precision": subject.precision, "pixels": pixels, "steps": steps}
         plain = None
         for storage, feature in MODES:
+            if storage == "device" and not on_gpu():  # which is RAM then
+                continue
             task.update(storage=storage, feature=feature)
             peaks = _in_a_process(task)
             plain = plain or peaks

@@ -96,12 +96,18 @@ def table(title: str, heads: list[str], lines: Iterable[list]) -> None:
     print(flush=True)
 
 
+def on_gpu() -> bool:
+    """Whether ComfyUI computes on an accelerator."""
+    import comfy.model_management as management
+
+    return management.get_torch_device().type != "cpu"
+
+
 def subjects(options) -> list:
     """The models that the options ask for, with the picture's side in pixels and the repeats for each."""
-    import comfy.model_management as management
     from bench_models import Subject
 
-    gpu = management.get_torch_device().type != "cpu"
+    gpu = on_gpu()
     repeats = options.repeats or (3 if options.quick else 7)
     side, fewer = options.full_size or (512 if gpu else 256), repeats if gpu else (repeats + 1) // 2  # minutes each
     found = {"tiny": (Subject("tiny"), 256, repeats)}
