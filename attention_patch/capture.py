@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import torch
 from comfy.patcher_extension import WrappersMP
@@ -16,7 +16,11 @@ CAPTURE = "cellstyle_capture"
 # and where one of its network calls, if it is to be recorded, finds which chunk of the batch
 _CHUNK = "cellstyle_capture_chunk"
 
-Keep = Callable[[torch.Tensor], torch.Tensor]
+Keep = Callable[[Hashable, torch.Tensor], torch.Tensor]
+
+
+def _clone(key: Hashable, found: torch.Tensor) -> torch.Tensor:
+    return found.clone()
 
 
 class LevelRecorder:
@@ -27,8 +31,9 @@ class LevelRecorder:
     of the conditioning, or to another pack's extra passes.
     """
 
-    def __init__(self, bank: FeatureBank, keep: Keep = torch.clone, keep_residual: Keep = torch.clone):
-        """keep, keep_residual: make what is stored of a tensor; never the tensor itself, which others may change."""
+    def __init__(self, bank: FeatureBank, keep: Keep = _clone, keep_residual: Keep = _clone):
+        """keep, keep_residual: make what is stored of a layer's or block's tensor; never the tensor itself, which
+        others may change."""
         self.bank, self.keep, self.keep_residual = bank, keep, keep_residual
         self.features: dict[LayerKey, torch.Tensor] = {}
         self.residuals: dict[tuple[str, int], torch.Tensor] = {}
@@ -65,12 +70,12 @@ class LevelRecorder:
                 f"{known[1]} tokens, then {grid[0]} x {grid[1]}; PatchModelAddDownscale does this). Capture with the "
                 "model as it comes from the loader; the sampler may have that node."
             )
-        self.features[layer] = self.keep(n.detach())
+        self.features[layer] = self.keep(layer, n.detach())
 
     def record_residual(self, block: tuple[str, int], h: torch.Tensor) -> None:
         """h: (batch, channels, h, w), a residual block's output."""
         if block not in self.residuals:
-            self.residuals[block] = self.keep_residual(h.detach())
+            self.residuals[block] = self.keep_residual(block, h.detach())
 
     def check(self, name: str) -> None:
         """Raises ValueError where the network call is over and a layer did not run. name: the node's."""

@@ -6,7 +6,7 @@ powers of two; two levels' worth is enough.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 import torch
 
@@ -16,26 +16,27 @@ class ToRam:
     level's from pinned memory to where it stays. `finish` moves the last."""
 
     def __init__(self) -> None:
-        self._waiting: tuple[dict, dict, torch.cuda.Event] | None = None
+        self._waiting: tuple[dict, Callable, torch.cuda.Event] | None = None
 
-    def put(self, tensors: Mapping, into: dict) -> None:
-        """tensors: {key: (…) on the device}. into: gets {key: the same in RAM} at the next call."""
+    def put(self, tensors: Mapping, keep: Callable[[Hashable, torch.Tensor], object]) -> None:
+        """tensors: {key: (…) on the device}. keep: gets each key with a tensor in RAM to copy, at the next call."""
         staged = {k: torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for k, t in tensors.items()}
         for key, buffer in staged.items():
             buffer.copy_(tensors[key], non_blocking=True)  # on the network's own stream: after it, before the next call
         event = torch.cuda.Event()
         event.record()
         self.finish()
-        self._waiting = (staged, into, event)
+        self._waiting = (staged, keep, event)
 
     def finish(self) -> None:
         """Waits for what is still under way and puts it where it stays."""
         if self._waiting is None:
             return
-        staged, into, event = self._waiting
+        staged, keep, event = self._waiting
         self._waiting = None
         event.synchronize()
-        into.update({key: buffer.clone(memory_format=torch.contiguous_format) for key, buffer in staged.items()})
+        for key, buffer in staged.items():
+            keep(key, buffer)
 
 
 class ToDevice:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Hashable
+from functools import partial
 
 import torch
 
 from ..attention_patch.capture import LevelRecorder
 from ..attention_patch.feature_bank import FeatureBank
 from ..attention_patch.host_copies import ToRam
+from ..attention_patch.unet_layers import LayerKey
 from .feature_storage import Storage, to_fp8
+from .level_blocks import LevelBlocks
 
 
 class BankWriter:
@@ -18,6 +22,7 @@ class BankWriter:
     def __init__(self, name: str, bank: FeatureBank, storage: Storage, source: torch.device):
         """name: the node's, for messages. source: the device that the network runs on."""
         self.name, self.bank, self.storage = name, bank, storage
+        self._blocks = LevelBlocks(len(bank.levels), storage.device)
         self._staged = ToRam() if storage.place == "ram" and source.type == "cuda" else None
         self._open: tuple[int, LevelRecorder] | None = None
         self._squared_error = self._squared = 0.0
@@ -25,8 +30,7 @@ class BankWriter:
     def recorder(self, level: int) -> LevelRecorder:
         """What the network call of this level is to hand its hidden states to."""
         self._close()
-        residual = self._to_storage if self._staged is None else torch.clone
-        recorder = LevelRecorder(self.bank, self._keep, residual)
+        recorder = LevelRecorder(self.bank, partial(self._keep, level), partial(self._copy, level))
         self._open = level, recorder
         return recorder
 
@@ -39,18 +43,19 @@ class BankWriter:
             error = float((self._squared_error / self._squared) ** 0.5)
             logging.info(f"{self.name}: fp8 rounds the features by {100 * error:.1f} % (relative L2)")
 
-    def _keep(self, n: torch.Tensor) -> torch.Tensor:
+    def _keep(self, level: int, layer: LayerKey, n: torch.Tensor) -> torch.Tensor:
         if self.storage.place == "recompute":
             return n.new_empty(0)
-        if self.storage.fp8:
-            rounded = to_fp8(n)
-            self._squared_error += (rounded.float() - n.float()).square().sum()
-            self._squared += n.float().square().sum()
-            return rounded if self._staged is not None else rounded.to(self.storage.device)
-        return n.clone() if self._staged is not None else self._to_storage(n)
+        if not self.storage.fp8:
+            return self._copy(level, layer, n)
+        n = n.cpu() if n.device.type == "mps" else n  # which cannot round to fp8
+        rounded = to_fp8(n)
+        self._squared_error += (rounded.float() - n.float()).square().sum()
+        self._squared += n.float().square().sum()
+        return rounded if self._staged is not None else self._blocks.put(layer, level, rounded)
 
-    def _to_storage(self, n: torch.Tensor) -> torch.Tensor:
-        return n.to(self.storage.device, copy=True)
+    def _copy(self, level: int, key: Hashable, found: torch.Tensor) -> torch.Tensor:
+        return found.clone() if self._staged is not None else self._blocks.put(key, level, found)
 
     def _close(self) -> None:
         if self._open is None:
@@ -58,12 +63,15 @@ class BankWriter:
         level, recorder = self._open
         self._open = None
         recorder.check(self.name)
-        kept = [] if self.storage.place == "recompute" else [(recorder.features, self.bank.features)]
-        if recorder.residuals:
-            kept.append((recorder.residuals, self.bank.residuals))
-        if self._staged is None:
-            for found, levels in kept:
-                levels[level] = found
+        found = {**({} if self.storage.place == "recompute" else recorder.features), **recorder.residuals}
+        if self._staged is not None:
+            self._staged.put(found, partial(self._put_staged, level))
             return
-        for found, levels in kept:
-            self._staged.put(found, levels.setdefault(level, {}))
+        for key, kept in found.items():
+            self._levels(key).setdefault(level, {})[key] = kept
+
+    def _put_staged(self, level: int, key: Hashable, staged: torch.Tensor) -> None:
+        self._levels(key).setdefault(level, {})[key] = self._blocks.put(key, level, staged)
+
+    def _levels(self, key: Hashable) -> dict:
+        return self.bank.features if isinstance(key, LayerKey) else self.bank.residuals

@@ -98,10 +98,14 @@ def levels(count: int) -> list[dict[str, torch.Tensor]]:
     return [{name: torch.full((1, 3, 2), 10.0 * i + j) for j, name in enumerate("ab")} for i in range(count)]
 
 
+def into(kept: dict):
+    return lambda key, buffer: kept.update({key: buffer.as_subclass(torch.Tensor).clone()})
+
+
 def test_every_level_arrives_in_ram_one_level_late(queue):
     to_ram, kept = host_copies.ToRam(), [{} for _ in range(3)]
     for i, tensors in enumerate(levels(3)):
-        to_ram.put(tensors, kept[i])
+        to_ram.put(tensors, into(kept[i]))
         assert not kept[i], "the host has waited for the level that the device is still computing"
         assert all(kept[:i])
     to_ram.finish()
@@ -113,7 +117,7 @@ def test_finishing_twice_and_finishing_nothing_are_fine(queue):
     to_ram = host_copies.ToRam()
     to_ram.finish()
     kept = {}
-    to_ram.put(levels(1)[0], kept)
+    to_ram.put(levels(1)[0], into(kept))
     to_ram.finish()
     to_ram.finish()
     assert set(kept) == {"a", "b"}

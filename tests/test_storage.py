@@ -14,6 +14,7 @@ from cellstyle.nodes.apply_style import CellStyleApply
 from cellstyle.nodes.blend_styles import CellStyleBlend
 from cellstyle.nodes.ddim_invert import DDIMInvert
 from cellstyle.nodes.feature_storage import choose_storage, to_fp8
+from cellstyle.nodes.level_blocks import LevelBlocks
 from cellstyle.nodes.style_kv_capture import StyleKVCapture
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
@@ -111,6 +112,25 @@ def test_recomputing_keeps_only_latents():
     for bank in (style_kv.bank, query.bank):
         assert not bank.features and bank.nbytes() == 4 * 4 * 16 * 16 * 4
         assert set(bank.grids) == set(bank.layers)
+
+
+@pytest.mark.parametrize("precision", ["full", "fp8"])
+def test_a_layers_levels_share_one_block_that_holds_no_more_than_them(precision):
+    _, style_kv, _, _ = Graph().captured("ram", precision)
+    bank = style_kv.bank
+    for layer in bank.layers:
+        levels = [bank.features[level][layer] for level in range(4)]
+        assert len({n.untyped_storage().data_ptr() for n in levels}) == 1
+        assert levels[0].untyped_storage().nbytes() == sum(n.nbytes for n in levels)
+        assert len({n.data_ptr() for n in levels}) == 4 and all(n.is_contiguous() for n in levels)
+
+
+def test_a_size_that_changes_between_levels_gets_memory_of_its_own():
+    blocks = LevelBlocks(2, CPU)
+    small, large = torch.rand(1, 3, 2, 2), torch.rand(1, 3, 4, 4)
+    kept = [blocks.put("block", level, h) for level, h in enumerate((small, large))]
+    assert torch.equal(kept[0], small) and torch.equal(kept[1], large) and kept[1] is not large
+    assert kept[0].untyped_storage().data_ptr() != kept[1].untyped_storage().data_ptr()
 
 
 def test_recomputing_composes_with_cfg_a_mixture_and_any_sampler():
