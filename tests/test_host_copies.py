@@ -9,8 +9,13 @@ import contextlib
 from types import SimpleNamespace
 
 import pytest
+import run_nodes
 import torch
 from cellstyle.attention_patch import host_copies
+from cellstyle.nodes import run_inversion
+from cellstyle.nodes.bank_writer import BankWriter
+from cellstyle.nodes.ddim_invert import DDIMInvert
+from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
 GARBAGE = -1.0
 
@@ -121,6 +126,30 @@ def test_finishing_twice_and_finishing_nothing_are_fine(queue):
     to_ram.finish()
     to_ram.finish()
     assert set(kept) == {"a", "b"}
+
+
+@pytest.mark.parametrize("precision", ["full", "fp8"])
+def test_a_capture_through_pinned_memory_keeps_what_a_direct_one_keeps(queue, monkeypatch, precision):
+    given = {"steps": 3, "refinement": 0, "layers": "auto", "storage": "ram", "residual_features": "output.4"}
+
+    def captured():
+        inputs = {"latent": run_nodes.latent(1, 4, 16, 16), "conditioning": tiny_conditioning(), **given}
+        return DDIMInvert.execute(model=tiny_model(), feature_precision=precision, **inputs).result[1].bank
+
+    direct = captured()
+    cuda = torch.device("cuda", 0)
+    monkeypatch.setattr(
+        run_inversion, "BankWriter", lambda name, bank, storage, source: BankWriter(name, bank, storage, cuda)
+    )
+    staged = captured()
+    assert queue.log.count("record") == 3, "one wait a level, residual features included"
+    for one, other in ((direct.features, staged.features), (direct.residuals, staged.residuals)):
+        assert set(one) == set(other) == {0, 1, 2}
+        for level, kept in one.items():
+            assert list(kept) == list(other[level])
+            assert all(
+                torch.equal(n.float(), other[level][key].as_subclass(torch.Tensor).float()) for key, n in kept.items()
+            )
 
 
 @pytest.mark.parametrize("foreseen", [True, False])
