@@ -128,23 +128,28 @@ def test_finishing_twice_and_finishing_nothing_are_fine(queue):
     assert set(kept) == {"a", "b"}
 
 
-@pytest.mark.parametrize("precision", ["full", "fp8"])
-def test_a_capture_through_pinned_memory_keeps_what_a_direct_one_keeps(queue, monkeypatch, precision):
-    given = {"steps": 3, "refinement": 0, "layers": "auto", "storage": "ram", "residual_features": "output.4"}
+@pytest.mark.parametrize(("precision", "residuals"), [("full", ""), ("fp8", ""), ("full", "output.4")])
+def test_a_capture_through_pinned_memory_keeps_what_a_direct_one_keeps(queue, monkeypatch, precision, residuals):
+    given = {"steps": 3, "refinement": 0, "layers": "auto", "storage": "ram", "residual_features": residuals}
 
     def captured():
         inputs = {"latent": run_nodes.latent(1, 4, 16, 16), "conditioning": tiny_conditioning(), **given}
         return DDIMInvert.execute(model=tiny_model(), feature_precision=precision, **inputs).result[1].bank
 
-    direct = captured()
+    try:
+        direct = captured()
+    except ValueError as error:
+        assert residuals and "does not let a node read residual blocks" in str(error)
+        pytest.skip("ComfyUI hands out residual blocks from 0.30 on")
     cuda = torch.device("cuda", 0)
     monkeypatch.setattr(
         run_inversion, "BankWriter", lambda name, bank, storage, source: BankWriter(name, bank, storage, cuda)
     )
     staged = captured()
     assert queue.log.count("record") == 3, "one wait a level, residual features included"
+    assert set(direct.features) == {0, 1, 2} and len(direct.residuals) == (3 if residuals else 0)
     for one, other in ((direct.features, staged.features), (direct.residuals, staged.residuals)):
-        assert set(one) == set(other) == {0, 1, 2}
+        assert set(one) == set(other)
         for level, kept in one.items():
             assert list(kept) == list(other[level])
             assert all(
