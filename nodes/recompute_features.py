@@ -2,7 +2,8 @@
 
 Where the sampler's own network call is a plain batch with room for them, latents of its size ride along in it
 (`JointCall`). Otherwise, before that call, one more pass of the same model over those latents, at the level that the
-call needs, gives the features; they live as long as that call. Banks of one size and one conditioning share a pass.
+call needs, gives the features; they live as long as that call. Banks of one size and one conditioning share a pass,
+where memory allows.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class Recomputation:
                 options[JOINT], needed = joint, [pair for pair in needed if id(pair[0]) not in joint.features]
                 fresh.update(joint.features)
             for group in _groups(needed):
-                fresh.update(self._features(executor.class_obj, group, model_options, x.device, seed))
+                rows = sum(bank.batch for bank, _ in group)
+                together = _has_room(executor.class_obj.inner_model, rows, group[0][0].clean, x.device)
+                for part in [group] if together else [[pair] for pair in group]:
+                    fresh.update(self._features(executor.class_obj, part, model_options, x.device, seed))
             options[FRESH] = fresh
             model_options = {**model_options, "transformer_options": options}
         return executor(x, timestep, model_options, seed)
@@ -66,8 +70,7 @@ class Recomputation:
         if self.injection.style.bank.clean.shape[-2:] != x.shape[-2:]:  # one batch has one number of keys
             return None
         model, rows = guider.inner_model, len(x) + sum(bank.batch for bank, _ in fitting)
-        # as ComfyUI decides whether conditionings share a batch
-        if model.memory_required([rows, *x.shape[1:]]) * 1.5 >= comfy.model_management.get_free_memory(x.device):
+        if not _has_room(model, rows, x, x.device):
             return None
         others = [(self._prepared(model, bank.conditioning, x, seed), bank.batch) for bank, _ in fitting]
         conds = join_conds(guider.conds["positive"], others, len(x))
@@ -114,6 +117,12 @@ class Recomputation:
             conds = comfy.samplers.process_conds(model, seen, conds, seen.device, seed=seed)
             self._conds[id(conditioning)] = conds["positive"]
         return self._conds[id(conditioning)]
+
+
+def _has_room(model, rows: int, like: torch.Tensor, device: torch.device) -> bool:
+    """Whether a batch of that many latents like `like` fits, as ComfyUI decides it for conditionings."""
+    needed = model.memory_required([rows, *like.shape[1:]])
+    return needed * 1.5 < comfy.model_management.get_free_memory(device)
 
 
 def _groups(needed: list[tuple[FeatureBank, int]]) -> list[list[tuple[FeatureBank, int]]]:

@@ -175,15 +175,16 @@ def test_guidance_that_is_off_is_no_guidance():
     assert rows_of(Graph(), negative=other_text(8), cfg=1.0)[0] == [3] * STEPS
 
 
-def test_where_memory_is_short_the_features_are_computed_apart(monkeypatch):
+@pytest.mark.parametrize(("free", "expected"), [(1.2, [2, 1]), (0.8, [1, 1, 1])], ids=["short", "very short"])
+def test_where_memory_is_short_the_features_are_computed_apart(monkeypatch, free, expected):
     graph = Graph()
     captures = graph.captured("recompute")
     rows, together = rows_of(graph, captures=captures)
     assert rows == [3] * STEPS
     needed = graph.model.model.memory_required([3, 4, 16, 16])
-    monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_, **__: needed)
+    monkeypatch.setattr(comfy.model_management, "get_free_memory", lambda *_, **__: free * needed)
     rows, apart = rows_of(graph, captures=captures)
-    assert rows == [2, 1] * STEPS
+    assert rows == expected * STEPS
     assert nodes.relative_error(together, apart) < 1e-4
 
 
