@@ -65,13 +65,14 @@ class BankWriter:
         recorder.check(self.name)
         found = {**({} if self.storage.place == "recompute" else recorder.features), **recorder.residuals}
         if self._staged is not None:
-            self._staged.put(found, partial(self._put_staged, level))
+            self._staged.put(found, partial(self._arrived, level))
             return
         for key, kept in found.items():
-            self._levels(key).setdefault(level, {})[key] = kept
+            self._file(level, key, kept)
 
-    def _put_staged(self, level: int, key: Hashable, staged: torch.Tensor) -> None:
-        self._levels(key).setdefault(level, {})[key] = self._blocks.put(key, level, staged)
+    def _arrived(self, level: int, key: Hashable, staged: torch.Tensor) -> None:
+        self._file(level, key, self._blocks.put(key, level, staged))
 
-    def _levels(self, key: Hashable) -> dict:
-        return self.bank.features if isinstance(key, LayerKey) else self.bank.residuals
+    def _file(self, level: int, key: Hashable, kept: torch.Tensor) -> None:
+        levels = self.bank.features if isinstance(key, LayerKey) else self.bank.residuals
+        levels.setdefault(level, {})[key] = kept

@@ -50,9 +50,7 @@ class Recomputation:
                 options[JOINT], needed = joint, [pair for pair in needed if id(pair[0]) not in joint.features]
                 fresh.update(joint.features)
             for group in _groups(needed):
-                rows = sum(bank.batch for bank, _ in group)
-                together = _has_room(executor.class_obj.inner_model, rows, group[0][0].clean, x.device)
-                for part in [group] if together else [[pair] for pair in group]:
+                for part in _parts(group, executor.class_obj.inner_model, x.device):
                     fresh.update(self._features(executor.class_obj, part, model_options, x.device, seed))
             options[FRESH] = fresh
             model_options = {**model_options, "transformer_options": options}
@@ -70,7 +68,7 @@ class Recomputation:
         if self.injection.style.bank.clean.shape[-2:] != x.shape[-2:]:  # one batch has one number of keys
             return None
         model, rows = guider.inner_model, len(x) + sum(bank.batch for bank, _ in fitting)
-        if not _has_room(model, rows, x, x.device):
+        if not _has_room(model, rows, x.shape, x.device):
             return None
         others = [(self._prepared(model, bank.conditioning, x, seed), bank.batch) for bank, _ in fitting]
         conds = join_conds(guider.conds["positive"], others, len(x))
@@ -119,10 +117,18 @@ class Recomputation:
         return self._conds[id(conditioning)]
 
 
-def _has_room(model, rows: int, like: torch.Tensor, device: torch.device) -> bool:
-    """Whether a batch of that many latents like `like` fits, as ComfyUI decides it for conditionings."""
-    needed = model.memory_required([rows, *like.shape[1:]])
+def _has_room(model, rows: int, shape: torch.Size, device: torch.device) -> bool:
+    """Whether a batch of that many latents (…, C, H, W) fits, as ComfyUI decides it for conditionings."""
+    needed = model.memory_required([rows, *shape[1:]])
     return needed * 1.5 < comfy.model_management.get_free_memory(device)
+
+
+def _parts(group: list[tuple[FeatureBank, int]], model, device) -> list[list[tuple[FeatureBank, int]]]:
+    """The group in one pass, or each bank in its own where memory is too short for that."""
+    rows, shape = sum(bank.batch for bank, _ in group), group[0][0].clean.shape
+    if len(group) == 1 or _has_room(model, rows, shape, device):
+        return [group]
+    return [[pair] for pair in group]
 
 
 def _groups(needed: list[tuple[FeatureBank, int]]) -> list[list[tuple[FeatureBank, int]]]:

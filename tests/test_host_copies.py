@@ -14,8 +14,8 @@ import torch
 from cellstyle.attention_patch import host_copies
 from cellstyle.nodes import run_inversion
 from cellstyle.nodes.bank_writer import BankWriter
-from cellstyle.nodes.ddim_invert import DDIMInvert
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
+from residual_blocks import residuals_or_skip
 
 GARBAGE = -1.0
 
@@ -130,17 +130,14 @@ def test_finishing_twice_and_finishing_nothing_are_fine(queue):
 
 @pytest.mark.parametrize(("precision", "residuals"), [("full", ""), ("fp8", ""), ("full", "output.4")])
 def test_a_capture_through_pinned_memory_keeps_what_a_direct_one_keeps(queue, monkeypatch, precision, residuals):
-    given = {"steps": 3, "refinement": 0, "layers": "auto", "storage": "ram", "residual_features": residuals}
+    given = {"steps": 3, "storage": "ram", "feature_precision": precision, "residual_features": residuals}
 
     def captured():
-        inputs = {"latent": run_nodes.latent(1, 4, 16, 16), "conditioning": tiny_conditioning(), **given}
-        return DDIMInvert.execute(model=tiny_model(), feature_precision=precision, **inputs).result[1].bank
+        content = run_nodes.latent(1, 4, 16, 16)
+        return run_nodes.invert(tiny_model(), tiny_conditioning(), content, **given)[1].bank
 
-    try:
+    with residuals_or_skip():
         direct = captured()
-    except ValueError as error:
-        assert residuals and "does not let a node read residual blocks" in str(error)
-        pytest.skip("ComfyUI hands out residual blocks from 0.30 on")
     cuda = torch.device("cuda", 0)
     monkeypatch.setattr(
         run_inversion, "BankWriter", lambda name, bank, storage, source: BankWriter(name, bank, storage, cuda)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import host_layout
 import pytest
 import run_nodes as nodes
 import torch
@@ -13,6 +12,7 @@ from cellstyle.nodes.ddim_invert import DDIMInvert
 from cellstyle.nodes.latent_adain import LatentAdaIN
 from cellstyle.nodes.style_settings import CellStyleSettings
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
+from residual_blocks import residuals_or_skip
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +37,8 @@ def scene():
 @pytest.fixture(scope="module")
 def with_features(scene):
     """CONTENT_QUERY with residual features; skips on a ComfyUI whose residual blocks cannot be read."""
-    try:
-        with torch.inference_mode():
-            return DDIMInvert.execute(
-                model=scene.model,
-                conditioning=scene.conditioning,
-                latent=scene.content,
-                steps=6,
-                refinement=0,
-                layers="auto",
-                storage="auto",
-                residual_features="output.4",
-            ).result[1]
-    except ValueError as error:
-        if host_layout.find().version != host_layout.DEFAULT_VERSION:
-            pytest.skip(str(error))
-        raise
+    with torch.inference_mode(), residuals_or_skip():
+        return nodes.invert(scene.model, scene.conditioning, scene.content, steps=6, residual_features="output.4")[1]
 
 
 def test_settings_as_they_come_change_nothing(scene):

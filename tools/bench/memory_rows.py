@@ -40,9 +40,9 @@ def transfers(options) -> Iterator[dict]:
     for subject, pixels, _ in subjects(options):
         if subject.precision == "bf16":  # as large as fp16, and slow on most CPUs
             continue
-        steps = 4 if options.quick else 50
-        if subject.kind == "sd15":
-            steps = options.full_steps or (50 if on_gpu() else 4)  # of a CPU's minutes
+        full_size = subject.kind == "sd15"
+        steps = 4 if options.quick or (full_size and not on_gpu()) else 50  # of a CPU's minutes
+        steps = (full_size and options.full_steps) or steps
         task = {"kind": subject.kind, "precision": subject.precision, "pixels": pixels, "steps": steps}
         plain = None
         for storage, feature in MODES:
