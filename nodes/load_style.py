@@ -17,14 +17,13 @@ from ..attention_patch.capture import CAPTURE, with_capture
 from ..attention_patch.feature_bank import FeatureBank, ModelFamily, StyleKV, predicted_bytes
 from ..attention_patch.unet_layers import LayerKey
 from ..diffusion.levels import inversion_levels
-from ..style_file.names import path_to_read
 from ..style_file.record import Record
 from ..style_file.style import Style, read_style
 from .bank_writer import BankWriter
 from .checks import check_family, check_model, family_of
 from .feature_storage import FP8, Storage, choose_storage, precision_input, storage_input
 from .guide import guider_for
-from .style_folder import NO_STYLE, style_folders, style_names
+from .style_folder import NO_STYLE, style_names, style_path
 from .wire_types import CATEGORY, STYLE_KV
 
 # values that SDXL's and its refiner's pooled output gets appended: sizes and crops, 256 each
@@ -44,7 +43,10 @@ class CellStyleLoad(io.ComfyNode):
                 io.Combo.Input(
                     "file",
                     options=style_names() or [NO_STYLE],
-                    tooltip="A style in models/cellstyle. Press R in the editor to see files that are new.",
+                    tooltip=(
+                        "A style in models/cellstyle. Press R in the editor to see files that are new. A script may "
+                        "also name a style that it uploaded: name.safetensors [input]."
+                    ),
                 ),
                 io.Model.Input(
                     "model",
@@ -79,7 +81,7 @@ class CellStyleLoad(io.ComfyNode):
         if not isinstance(name, str):  # comes from another node
             return True
         try:
-            path_to_read(style_folders(), name)
+            style_path(name)
         except ValueError as error:
             return str(error)
         return True
@@ -90,7 +92,7 @@ class CellStyleLoad(io.ComfyNode):
         if not isinstance(name, str):
             return "by wire"  # new with what comes by it
         try:
-            facts = os.stat(path_to_read(style_folders(), name))
+            facts = os.stat(style_path(name))
         except (OSError, ValueError):
             return "missing"
         return f"{facts.st_mtime_ns}:{facts.st_size}:{facts.st_ino}"
@@ -98,7 +100,7 @@ class CellStyleLoad(io.ComfyNode):
     @classmethod
     def execute(cls, file, model=None, storage="auto", feature_precision="full", file_name=""):
         file = _chosen(file, file_name)
-        path = path_to_read(style_folders(), file)
+        path = style_path(file)
         style = read_style(path, accept=functools.partial(_accept, file, model))
         bank = bank_of(style)
         size = os.path.getsize(path)

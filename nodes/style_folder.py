@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import functools
 import os
+from pathlib import Path
 
 import folder_paths
 
+from ..micrograph.paths import path_inside
 from ..style_file.drafts import remove_abandoned
-from ..style_file.names import EXTENSION
+from ..style_file.names import EXTENSION, path_to_read
 
 FOLDER = "cellstyle"
 NO_STYLE = "no style saved yet"  # what the list shows instead of nothing
+UPLOADED = " [input]"
+"""ComfyUI's own mark for a file of its input folder: a client that may only upload can bring its style this way."""
 
 
 def style_folders() -> list[str]:
@@ -37,3 +41,18 @@ def style_names() -> list[str]:
     style_folders()
     names = folder_paths.get_filename_list(FOLDER)
     return sorted(name.replace("\\", "/") for name in names if name.lower().endswith(EXTENSION))
+
+
+def style_path(name: str) -> Path:
+    """The file that Load Style reads for a name: of the folders of styles, or with ` [input]` of the input folder.
+
+    Raises:
+        ValueError: a name that leads out of these folders, directly or (in the input folder) by a link; another kind
+            of file; no such file.
+    """
+    if not isinstance(name, str) or not name.endswith(UPLOADED):
+        return path_to_read(style_folders(), name)
+    plain = name.removesuffix(UPLOADED)
+    if not plain.lower().endswith(EXTENSION):
+        raise ValueError(f"file {name[:80]!r} does not name a style file ({EXTENSION}) in ComfyUI's input folder.")
+    return Path(path_inside(folder_paths.get_input_directory(), plain))

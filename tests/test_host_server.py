@@ -127,7 +127,8 @@ def test_a_pack_that_does_not_load_is_an_error(stand_in: Host):
 @pytest.mark.parametrize("kill_with", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_it_ends_with_the_process_that_started_it(stand_in: Host, kill_with: signal.Signals):
     code = f"""
-import sys, time; sys.path.insert(0, {str(TOOLS)!r})
+import signal, sys, time; sys.path.insert(0, {str(TOOLS)!r})
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in a shell's background inherits it ignored
 from comfy_server import *; from host_layout import *
 with ComfyServer(Host(Path(sys.executable), Path({str(stand_in.comfyui)!r}), "0"), pack=None) as server:
     print(server.process.pid, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import folder_paths
@@ -110,6 +111,60 @@ def test_a_file_name_that_is_not_in_the_folder_is_refused_before_the_run(folder,
     assert isinstance(CellStyleLoad.validate_inputs(file), str)
     assert CellStyleLoad.fingerprint_inputs(file) == "missing"
     with pytest.raises(ValueError, match=r"is not in|does not name"):
+        load(file)
+
+
+@pytest.fixture
+def uploads(tmp_path, monkeypatch):
+    """ComfyUI's input folder, empty."""
+    (tmp_path / "input").mkdir()
+    monkeypatch.setattr(folder_paths, "get_input_directory", lambda: str(tmp_path / "input"))
+    return tmp_path / "input"
+
+
+def test_an_uploaded_style_is_read_from_the_input_folder(folder, uploads, captured):
+    model, _, style_kv, inverted = captured
+    kept = folder / save(style_kv, inverted, name="ink")
+    (uploads / "sub").mkdir()
+    for name in ("sent.safetensors", "sub/sent.SAFETENSORS"):
+        (uploads / name).write_bytes(kept.read_bytes())
+        assert CellStyleLoad.validate_inputs(f"{name} [input]") is True
+        assert isinstance(CellStyleLoad.validate_inputs(name), str)  # the mark is needed: this folder is no other's
+        assert load(f"{name} [input]", model)[1]["samples"].equal(load("ink.safetensors", model)[1]["samples"])
+    before = CellStyleLoad.fingerprint_inputs("sent.safetensors [input]")
+    (uploads / "sent.safetensors").write_bytes(b"another")
+    assert CellStyleLoad.fingerprint_inputs("sent.safetensors [input]") not in ("missing", before)
+    with pytest.raises(ValueError, match=r"sent\.safetensors cannot be used as a style"):
+        load("sent.safetensors [input]", model)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *(" [input]", ".. [input]", "../models/cellstyle/ink.safetensors [input]", "/etc/passwd [input]"),
+        *("sub/../../models/cellstyle/ink.safetensors [input]", "C:\\ink.safetensors [input]"),
+        "none.safetensors [input]",
+        *("..\\models\\cellstyle\\ink.safetensors [input]", "a\0.safetensors [input]", "picture.png [input]"),
+        *("link.safetensors [input]", "linked/ink.safetensors [input]", "folder.safetensors [input]"),
+        *("pipe.safetensors [input]", "ink.safetensors [output]", "ink.safetensors [temp]"),
+        "ink.safetensors  [input] ",
+        *("{folder}/ink.safetensors [input]", "./{folder}/ink.safetensors [input]", "ink.safetensors [input] [input]"),
+    ],
+)
+def test_an_uploaded_name_does_not_lead_out_of_the_input_folder(folder, uploads, captured, file):
+    _, _, style_kv, inverted = captured
+    save(style_kv, inverted, name="ink")
+    (uploads / "picture.png").write_bytes(b"no style")
+    (uploads / "sub").mkdir()
+    (uploads / "folder.safetensors").mkdir()
+    (uploads / "link.safetensors").symlink_to(folder / "ink.safetensors")
+    (uploads / "linked").symlink_to(folder)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(uploads / "pipe.safetensors")
+    file = file.replace("{folder}", str(folder))
+    assert isinstance(CellStyleLoad.validate_inputs(file), str)
+    assert CellStyleLoad.fingerprint_inputs(file) == "missing"
+    with pytest.raises(ValueError, match=r"does not name|names no file|leads out|is not in"):
         load(file)
 
 

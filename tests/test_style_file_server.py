@@ -103,6 +103,13 @@ def test_what_is_no_style_gets_a_sentence(server, client):
         client.run(other)
 
 
+def test_a_client_that_may_only_upload_brings_its_style(server, client):
+    client.run(SAVE)
+    name = client.upload_image((style_folder(server) / "ink.safetensors").read_bytes(), "brought.safetensors")
+    result = client.run(changed(LOAD, "load", file=f"{name} [input]"))
+    assert digest(result) == digest(client.run(GRAPH))
+
+
 @pytest.mark.parametrize("file", ["../../secret.safetensors", "/etc/passwd", "server/none.safetensors", ""])
 def test_a_file_outside_the_folder_is_refused_before_anything_runs(client, file):
     with pytest.raises(PromptRejected, match=r"not in|does not name"):
