@@ -7,9 +7,9 @@ from collections.abc import Callable, Hashable
 import torch
 from comfy.patcher_extension import WrappersMP
 
-from .feature_bank import FeatureBank
+from ..features.feature_bank import FeatureBank
+from .architectures.unet_layers import LayerKey
 from .patch_order import run_uncompiled, with_patches
-from .unet_layers import LayerKey
 
 # where a prediction finds its recorder in `transformer_options`
 CAPTURE = "cellstyle_capture"

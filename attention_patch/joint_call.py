@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
+from ..features.feature_bank import FeatureBank
+from .architectures.unet_layers import LayerKey
 from .capture import layer_of
-from .feature_bank import FeatureBank
-from .unet_layers import LayerKey
 
 # where a prediction's `transformer_options` have its JointCall
 JOINT = "cellstyle_joint_call"

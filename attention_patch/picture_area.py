@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from .style_injection import match_grid
+from ..equations.style_injection import match_grid
 
 # where a call's `transformer_options` have the areas of its conditionings
 AREAS = "cellstyle_areas"

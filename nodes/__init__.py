@@ -2,10 +2,10 @@
 
 from comfy_api.latest import ComfyExtension
 
+from ..node_parts.guard import with_edge
 from .apply_style import CellStyleApply
 from .blend_styles import CellStyleBlend
 from .ddim_invert import DDIMInvert
-from .edge import with_edge
 from .fidelity import CellStyleFidelity
 from .injected_sampler import InjectedSampler
 from .latent_adain import LatentAdaIN

@@ -7,8 +7,8 @@ import logging
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
-from .apply_injection import injection_inputs, settings_input, with_style_injection
-from .wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
+from ..engine.inject import injection_inputs, settings_input, with_style_injection
+from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
 
 class CellStyleApply(io.ComfyNode):

@@ -9,8 +9,8 @@ import re
 import torch
 from comfy_api.latest import io
 
-from ..attention_patch.feature_bank import StyleKV, StyleMix
-from .wire_types import CATEGORY, STYLE_KV
+from ..features.feature_bank import StyleKV, StyleMix
+from ..node_parts.wire_types import CATEGORY, STYLE_KV
 
 MOST_STYLES = 8
 MODES = ("replace", "share")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..attention_patch.feature_bank import ContentQuery
-from .feature_storage import precision_input
-from .inversion_inputs import inversion_inputs
-from .run_inversion import invert_and_record
-from .solver_inputs import solver_inputs
-from .wire_types import CATEGORY, CONTENT_QUERY
+from ..engine.invert import invert_and_record
+from ..features.feature_bank import ContentQuery
+from ..features.storage_choice import precision_input
+from ..node_parts.inversion_inputs import inversion_inputs
+from ..node_parts.solver_inputs import solver_inputs
+from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY
 
 
 class DDIMInvert(io.ComfyNode):

@@ -11,7 +11,7 @@ from comfy_api.latest import io, ui
 from ..fidelity.metrics import NUMBERS, Settings, mean_numbers, measure, to_record
 from ..fidelity.objects import POLARITIES
 from ..fidelity.report import draw_report
-from .wire_types import CATEGORY
+from ..node_parts.wire_types import CATEGORY
 
 LARGEST = 16 * 1024**2
 """Pixels of a picture that can be measured in reasonable time."""

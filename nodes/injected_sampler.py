@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from .apply_injection import injection_inputs, settings_input
-from .run_sampling import sample_injected, sampling_inputs
-from .wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
+from ..engine.inject import injection_inputs, settings_input
+from ..engine.sample import sample_injected, sampling_inputs
+from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
 
 class InjectedSampler(io.ComfyNode):

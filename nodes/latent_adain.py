@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..diffusion.adain import adain, pair_batches, patch_adain
-from ..diffusion.high_pass import high_pass
-from .wire_types import CATEGORY
+from ..equations.adain import adain, pair_batches, patch_adain
+from ..equations.high_pass import high_pass
+from ..node_parts.wire_types import CATEGORY
 
 MODES = ("global", "patch")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..demo_model.load import load_demo_model
-from .wire_types import CATEGORY
+from ..node_parts.wire_types import CATEGORY
 
 
 class CellStyleLoadDemoModel(io.ComfyNode):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io, ui
 
-from .example_pictures import example_names, read_example
-from .wire_types import CATEGORY
+from ..node_parts.example_pictures import example_names, read_example
+from ..node_parts.wire_types import CATEGORY
 
 
 class CellStyleLoadExample(io.ComfyNode):

@@ -10,9 +10,9 @@ from comfy_api.latest import io, ui
 
 from ..micrograph.canvas import FILLS, SIZES
 from ..micrograph.load import CONTRASTS, PLANES, STACK_AXES, Choices, load_micrograph
-from .example_pictures import example_names
-from .micrograph_files import NO_EXAMPLE, micrograph_names, micrograph_path
-from .wire_types import CATEGORY
+from ..node_parts.example_pictures import example_names
+from ..node_parts.micrograph_files import NO_EXAMPLE, micrograph_names, micrograph_path
+from ..node_parts.wire_types import CATEGORY
 
 PREVIEWED = 4
 

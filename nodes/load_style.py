@@ -13,18 +13,18 @@ import comfy.utils
 import torch
 from comfy_api.latest import io, ui
 
+from ..attention_patch.architectures.unet_layers import LayerKey
 from ..attention_patch.capture import CAPTURE, with_capture
-from ..attention_patch.feature_bank import FeatureBank, ModelFamily, StyleKV, predicted_bytes
-from ..attention_patch.unet_layers import LayerKey
-from ..diffusion.levels import inversion_levels
+from ..engine.checks import check_family, check_model, family_of
+from ..engine.guider import guider_for
+from ..equations.noise_levels import inversion_levels
+from ..features.bank_writer import BankWriter
+from ..features.feature_bank import FeatureBank, ModelFamily, StyleKV, predicted_bytes
+from ..features.storage_choice import FP8, Storage, choose_storage, precision_input, storage_input
+from ..node_parts.style_folder import NO_STYLE, style_names, style_path
+from ..node_parts.wire_types import CATEGORY, STYLE_KV
 from ..style_file.record import Record
 from ..style_file.style import Style, read_style
-from .bank_writer import BankWriter
-from .checks import check_family, check_model, family_of
-from .feature_storage import FP8, Storage, choose_storage, precision_input, storage_input
-from .guide import guider_for
-from .style_folder import NO_STYLE, style_names, style_path
-from .wire_types import CATEGORY, STYLE_KV
 
 # values that SDXL's and its refiner's pooled output gets appended: sizes and crops, 256 each
 _SIZE_EMBEDDING = {"SDXL": 6 * 256, "SDXLRefiner": 5 * 256}

@@ -7,7 +7,7 @@ import torch
 from comfy_api.latest import io
 
 from ..micrograph.canvas import from_metadata, restore
-from .wire_types import CATEGORY
+from ..node_parts.wire_types import CATEGORY
 
 TARGETS = ("original size", "without padding")
 

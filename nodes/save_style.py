@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from comfy_api.latest import io, ui
 
-from ..attention_patch.feature_bank import FeatureBank, StyleKV
+from ..engine.checks import check_latent
+from ..features.feature_bank import FeatureBank, StyleKV
+from ..node_parts.style_folder import style_folders
+from ..node_parts.wire_types import CATEGORY, STYLE_KV
 from ..style_file.names import checked_name, paths_to_write
 from ..style_file.record import NUMBERS, TEXTS, Cond, Record
 from ..style_file.style import Style, write_style
-from .checks import check_latent
-from .style_folder import style_folders
-from .wire_types import CATEGORY, STYLE_KV
 
 FORMATS = ("compact", "full")
 PRECISIONS = {"fp32": "F32", "fp16": "F16"}

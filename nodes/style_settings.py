@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..attention_patch.style_settings import StyleSettings
-from .wire_types import CATEGORY, SETTINGS
+from ..engine.dials import StyleSettings
+from ..node_parts.wire_types import CATEGORY, SETTINGS
 
 
 def _percent(name: str, default: float, tooltip: str):

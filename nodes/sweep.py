@@ -11,9 +11,9 @@ from PIL import Image
 
 from ..contact_sheet.sheet import draw_sheet
 from ..contact_sheet.values import parse_values
-from .apply_injection import injection_inputs, settings_input, with_style_injection
-from .run_sampling import sample_injected, sampling_inputs
-from .wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
+from ..engine.inject import injection_inputs, settings_input, with_style_injection
+from ..engine.sample import sample_injected, sampling_inputs
+from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
 MOST_CELLS = 64
 

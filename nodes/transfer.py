@@ -5,11 +5,11 @@ from __future__ import annotations
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
+from ..node_parts.wire_types import CATEGORY
 from .ddim_invert import DDIMInvert
 from .injected_sampler import InjectedSampler
 from .latent_adain import LatentAdaIN
 from .style_kv_capture import StyleKVCapture
-from .wire_types import CATEGORY
 
 
 class CellStyleTransfer(io.ComfyNode):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import run_nodes as nodes
 import torch
-from cellstyle.diffusion.adain import adain, pair_batches, patch_adain
+from cellstyle.equations.adain import adain, pair_batches, patch_adain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

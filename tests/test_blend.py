@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import run_nodes as nodes
 import torch
-from cellstyle.attention_patch.style_mixture import (
+from cellstyle.equations.style_blend import (
     branch_weights,
     mask_on_grid,
     part_of_style,

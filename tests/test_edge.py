@@ -7,8 +7,8 @@ import traceback
 
 import pytest
 import run_nodes as nodes
+from cellstyle.node_parts.guard import LONGEST, LONGEST_TEXT, printable, with_edge
 from cellstyle.nodes import NODES
-from cellstyle.nodes.edge import LONGEST, LONGEST_TEXT, printable, with_edge
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
 ODD = ["\ud800", "a\0b", "a\nb", "\x1b[31m", "\u202egpj.exe", "\udcff.tif", "x" * 10_000_000, "\ud800" * 10_000_000]

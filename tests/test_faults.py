@@ -12,7 +12,7 @@ import random
 
 import pytest
 import torch
-from cellstyle.attention_patch.feature_bank import FeatureBank
+from cellstyle.features.feature_bank import FeatureBank
 from fault_runs import RUNS, Bench
 from fault_sites import ERRORS, NETWORK, SITES, Fault
 from style_files import style_folder_in

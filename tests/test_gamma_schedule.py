@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cellstyle.diffusion.gamma_schedule import CURVES, gamma_at
+from cellstyle.equations.query_preservation import CURVES, gamma_at
 
 
 @pytest.mark.parametrize("curve", [c for c in CURVES if c != "constant"])

@@ -17,6 +17,7 @@ from functools import cache
 import pytest
 from cellstyle.nodes import NODES
 from node_texts import CATEGORY, HELP, LOCALES, ROOT, WORDS, as_json, english, help_path, locale, node_id, with_lists
+from places import ROOMS
 
 LANGUAGES = tuple(WORDS)
 # vue-i18n reads these as plurals, links and placeholders
@@ -142,8 +143,8 @@ def test_links_and_pictures_of_help_pages_lead_somewhere(node, language):
 def sentences() -> list[str]:
     """Every text in the pack's code, what is filled in at run time as `…`."""
     found = []
-    for room in ("nodes", "attention_patch", "diffusion", "micrograph", "fidelity", "contact_sheet", "style_file"):
-        for path in sorted((ROOT / room).glob("*.py")):
+    for room in ROOMS:
+        for path in sorted((ROOT / room).rglob("*.py")):
             for part in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(part, ast.JoinedStr):
                     found.append("".join(p.value if isinstance(p, ast.Constant) else "…" for p in part.values))

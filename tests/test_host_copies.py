@@ -11,9 +11,9 @@ from types import SimpleNamespace
 import pytest
 import run_nodes
 import torch
-from cellstyle.attention_patch import host_copies
-from cellstyle.nodes import run_inversion
-from cellstyle.nodes.bank_writer import BankWriter
+from cellstyle.engine import invert
+from cellstyle.features import host_copies
+from cellstyle.features.bank_writer import BankWriter
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 from residual_blocks import residuals_or_skip
 
@@ -139,9 +139,7 @@ def test_a_capture_through_pinned_memory_keeps_what_a_direct_one_keeps(queue, mo
     with residuals_or_skip():
         direct = captured()
     cuda = torch.device("cuda", 0)
-    monkeypatch.setattr(
-        run_inversion, "BankWriter", lambda name, bank, storage, source: BankWriter(name, bank, storage, cuda)
-    )
+    monkeypatch.setattr(invert, "BankWriter", lambda name, bank, storage, source: BankWriter(name, bank, storage, cuda))
     staged = captured()
     assert queue.log.count("record") == 3, "one wait a level, residual features included"
     assert set(direct.features) == {0, 1, 2} and len(direct.residuals) == (3 if residuals else 0)

@@ -8,8 +8,8 @@ import math
 import pytest
 import run_nodes as nodes
 import torch
-from cellstyle.diffusion.inversion import sample_ddim_inversion, variance_preserving_ratio
-from cellstyle.diffusion.levels import check_sampling_sigmas, ddim_sigmas, inversion_levels, nearest_level
+from cellstyle.equations.ddim_inversion import sample_ddim_inversion, variance_preserving_ratio
+from cellstyle.equations.noise_levels import check_sampling_sigmas, ddim_sigmas, inversion_levels, nearest_level
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
 

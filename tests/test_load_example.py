@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from cellstyle.nodes.example_pictures import example_names, example_path
+from cellstyle.node_parts.example_pictures import example_names, example_path
 from cellstyle.nodes.load_example import CellStyleLoadExample
 from cellstyle.nodes.load_micrograph import CellStyleLoadMicrograph
 from PIL import Image

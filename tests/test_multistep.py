@@ -8,7 +8,7 @@ import math
 import pytest
 import run_nodes as nodes
 import torch
-from cellstyle.diffusion.inversion import SOLVERS, extrapolated_noise, sample_ddim_inversion
+from cellstyle.equations.ddim_inversion import SOLVERS, extrapolated_noise, sample_ddim_inversion
 from comfy.model_management import InterruptProcessingException
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 

@@ -10,12 +10,11 @@ import pytest
 import tomllib
 from cellstyle.nodes import NODES
 from comfy_server import ComfyServer
-from places import ROOT
+from places import ROOMS, ROOT
 
 MOST_MEGABYTES = 40
 NEEDED = {
-    *("__init__.py", "attention_patch", "contact_sheet", "demo_model", "diffusion", "example_images", "fidelity"),
-    *("locales", "micrograph", "nodes", "style_file", "subgraphs", "web", "workflows"),
+    *("__init__.py", *ROOMS, "example_images", "locales", "subgraphs", "web", "workflows"),
     *("CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "requirements.txt"),
 }
 

@@ -81,7 +81,7 @@ def test_injecting_before_the_projections_is_injecting_q_k_v(kind):
 
 
 def test_ddim_levels_are_comfyuis_where_the_steps_divide_the_schedule():
-    from cellstyle.diffusion.levels import ddim_sigmas
+    from cellstyle.equations.noise_levels import ddim_sigmas
     from comfy.samplers import ddim_scheduler
 
     sampling = tiny_model().model.model_sampling

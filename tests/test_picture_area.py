@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cellstyle.attention_patch.injection_call import InjectionCall
-from cellstyle.attention_patch.injection_settings import InjectionSettings
+from cellstyle.attention_patch.call_patch import InjectionCall
 from cellstyle.attention_patch.picture_area import Area, areas_by_uuid, areas_of_call, crop_mask, crop_tokens
+from cellstyle.attention_patch.sigma_dials import InjectionSettings
 
 
 def coordinates(height: int, width: int) -> torch.Tensor:

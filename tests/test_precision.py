@@ -28,8 +28,8 @@ def test_features_are_kept_in_the_models_precision():
 
 
 def test_the_predicted_size_is_the_real_size():
-    from cellstyle.attention_patch.feature_bank import predicted_bytes
-    from cellstyle.attention_patch.unet_layers import find_self_attention
+    from cellstyle.attention_patch.architectures.unet_layers import find_self_attention
+    from cellstyle.features.feature_bank import predicted_bytes
 
     for kind, dtype, size in (("sd15", torch.float32, (1, 4, 9, 13)), ("sdxl", torch.bfloat16, (2, 4, 16, 8))):
         model = tiny_model(kind, dtype=dtype)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from cellstyle.attention_patch.feature_bank import predicted_bytes
-from cellstyle.attention_patch.unet_layers import select_layers
-from cellstyle.nodes.checks import check_model
+from cellstyle.attention_patch.architectures.unet_layers import select_layers
+from cellstyle.engine.checks import check_model
+from cellstyle.features.feature_bank import predicted_bytes
 from comfy_test_nodes.tiny_models import tiny_model
 from places import ROOT
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import ast
 
 import pytest
+from places import ROOMS as FOLDERS
 from places import ROOT
 
-ROOMS = (
-    *("attention_patch", "contact_sheet", "demo_model", "diffusion", "fidelity", "micrograph", "nodes", "style_file"),
-    "__init__.py",
-)
+ROOMS = (*FOLDERS, "__init__.py")
 FORBIDDEN_MODULES = {
     *("socket", "ssl", "http", "urllib", "ftplib", "smtplib", "requests", "aiohttp", "httpx", "huggingface_hub"),
     *("pickle", "cPickle", "dill", "joblib", "shelve", "marshal", "subprocess", "multiprocessing", "ctypes", "runpy"),

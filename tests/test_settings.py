@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import run_nodes as nodes
 import torch
-from cellstyle.attention_patch.style_settings import StyleSettings, parse_layer_gamma, step_adain, token_scale
-from cellstyle.attention_patch.unet_layers import find_self_attention
-from cellstyle.diffusion.high_pass import high_pass
+from cellstyle.attention_patch.architectures.unet_layers import find_self_attention
+from cellstyle.engine.dials import StyleSettings, parse_layer_gamma, step_adain, token_scale
+from cellstyle.equations.high_pass import high_pass
 from cellstyle.nodes.ddim_invert import DDIMInvert
 from cellstyle.nodes.latent_adain import LatentAdaIN
 from cellstyle.nodes.style_settings import CellStyleSettings

@@ -10,11 +10,11 @@ import comfy.samplers
 import pytest
 import run_nodes as nodes
 import torch
+from cellstyle.features.level_blocks import LevelBlocks
+from cellstyle.features.storage_choice import choose_storage, to_fp8
 from cellstyle.nodes.apply_style import CellStyleApply
 from cellstyle.nodes.blend_styles import CellStyleBlend
 from cellstyle.nodes.ddim_invert import DDIMInvert
-from cellstyle.nodes.feature_storage import choose_storage, to_fp8
-from cellstyle.nodes.level_blocks import LevelBlocks
 from cellstyle.nodes.style_kv_capture import StyleKVCapture
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 

@@ -9,7 +9,7 @@ import os
 
 import pytest
 import torch
-from cellstyle.attention_patch.feature_bank import StyleMix
+from cellstyle.features.feature_bank import StyleMix
 from cellstyle.style_file.style import read_style, write_style
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 from run_nodes import adain, capture, invert, latent, sample

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cellstyle.nodes.style_folder import _tidy, style_names
+from cellstyle.node_parts.style_folder import _tidy, style_names
 from cellstyle.style_file import drafts
 from cellstyle.style_file.drafts import draft_in, remove_abandoned
 from fault_sites import ERRORS, Fault

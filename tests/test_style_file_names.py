@@ -7,8 +7,8 @@ import threading
 
 import folder_paths
 import pytest
+from cellstyle.node_parts.style_folder import style_folders, style_names
 from cellstyle.nodes.load_style import CellStyleLoad
-from cellstyle.nodes.style_folder import style_folders, style_names
 from style_files import captured_style, load, save, style_folder_in
 
 

@@ -73,9 +73,9 @@ def measure(task: dict) -> dict:
     torch.set_grad_enabled(False)
     subject, storage = Subject(task["kind"], task["precision"]), task["storage"]
     if storage == APART:
-        from cellstyle.nodes import recompute_features
+        from cellstyle.engine import recompute
 
-        storage, recompute_features._has_room = "recompute", lambda *_: False  # a process measures one mode
+        storage, recompute._has_room = "recompute", lambda *_: False  # a process measures one mode
     content, style = (subject.latent(task["pixels"], seed=seed) for seed in (1, 2))
     said, log = _Announced(), logging.getLogger()
     log.addHandler(said)

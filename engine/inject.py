@@ -8,17 +8,17 @@ from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 from comfy_api.latest import io
 
+from ..attention_patch.architectures.unet_layers import LAYERS_TOOLTIP, select_layers
 from ..attention_patch.capture import CAPTURE, capture_wrapper
-from ..attention_patch.feature_bank import ContentQuery, StyleKV, StyleMix
-from ..attention_patch.injection import StyleInjection
-from ..attention_patch.injection_settings import InjectionSettings
+from ..attention_patch.model_patch import StyleInjection
 from ..attention_patch.patch_order import is_compiled
-from ..attention_patch.style_settings import StyleSettings, parse_layer_gamma
-from ..attention_patch.unet_layers import LAYERS_TOOLTIP, select_layers
-from ..diffusion.gamma_schedule import CURVES
+from ..attention_patch.sigma_dials import InjectionSettings
+from ..equations.query_preservation import CURVES
+from ..features.feature_bank import ContentQuery, StyleKV, StyleMix
+from ..node_parts.wire_types import SETTINGS
 from .checks import check_family, check_model, check_no_overlap, family_of
-from .recompute_features import Recomputation
-from .wire_types import SETTINGS
+from .dials import StyleSettings, parse_layer_gamma
+from .recompute import Recomputation
 
 
 def injection_inputs() -> list:

@@ -13,11 +13,11 @@ import latent_preview
 import torch
 from comfy_api.latest import io
 
-from ..attention_patch.feature_bank import FeatureBank
-from ..diffusion.levels import check_sampling_sigmas
-from .apply_injection import with_style_injection
+from ..equations.noise_levels import check_sampling_sigmas
+from ..features.feature_bank import FeatureBank
 from .checks import check_latent
-from .guide import guider_for, repeatable_random_numbers
+from .guider import guider_for, repeatable_random_numbers
+from .inject import with_style_injection
 
 
 def sampling_inputs() -> list:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..diffusion.inversion import SOLVERS
-from ..diffusion.levels import SPACINGS
+from ..equations.ddim_inversion import SOLVERS
+from ..equations.noise_levels import SPACINGS
 
 
 def solver_inputs() -> list:

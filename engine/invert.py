@@ -13,15 +13,15 @@ import latent_preview
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 
+from ..attention_patch.architectures.unet_layers import select_blocks, select_layers
 from ..attention_patch.capture import CAPTURE, capture_residual, with_capture
-from ..attention_patch.feature_bank import FeatureBank, predicted_bytes
-from ..attention_patch.unet_layers import select_blocks, select_layers
-from ..diffusion.inversion import sample_ddim_inversion
-from ..diffusion.levels import check_sampling_sigmas, ddim_sigmas, inversion_levels
-from .bank_writer import BankWriter
+from ..equations.ddim_inversion import sample_ddim_inversion
+from ..equations.noise_levels import check_sampling_sigmas, ddim_sigmas, inversion_levels
+from ..features.bank_writer import BankWriter
+from ..features.feature_bank import FeatureBank, predicted_bytes
+from ..features.storage_choice import FP8, choose_storage, is_repeatable
 from .checks import check_latent, check_model, check_not_blank, check_uninjected, family_of
-from .feature_storage import FP8, choose_storage, is_repeatable
-from .guide import guider_for, repeatable_random_numbers
+from .guider import guider_for, repeatable_random_numbers
 
 
 def invert_and_record(

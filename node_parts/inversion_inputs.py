@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..attention_patch.unet_layers import LAYERS_TOOLTIP
-from .feature_storage import storage_input
+from ..attention_patch.architectures.unet_layers import LAYERS_TOOLTIP
+from ..features.storage_choice import storage_input
 
 
 def inversion_inputs(latent_tooltip: str, steps_tooltip: str = "") -> list:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from comfy.model_sampling import EPS, V_PREDICTION, ModelSamplingDiscrete
 
-from ..attention_patch.feature_bank import FeatureBank, ModelFamily
-from ..attention_patch.injection import injections_on
-from ..attention_patch.injection_settings import InjectionSettings
-from ..attention_patch.unet_layers import LayerKey, SelfAttention, find_self_attention
+from ..attention_patch.architectures.unet_layers import LayerKey, SelfAttention, find_self_attention
+from ..attention_patch.model_patch import injections_on
+from ..attention_patch.sigma_dials import InjectionSettings
+from ..features.feature_bank import FeatureBank, ModelFamily
 
 
 def check_model(model) -> dict[LayerKey, SelfAttention]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .unet_layers import LayerKey
+from .architectures.unet_layers import LayerKey
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..diffusion.levels import nearest_level
-from .unet_layers import LayerKey, SelfAttention
+from ..attention_patch.architectures.unet_layers import LayerKey, SelfAttention
+from ..equations.noise_levels import nearest_level
 
 
 @dataclass(frozen=True)

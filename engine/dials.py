@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..diffusion.adain import adain
-from .style_mixture import branch_weights
-from .unet_layers import LayerKey, SelfAttention, select_layers
+from ..attention_patch.architectures.unet_layers import LayerKey, SelfAttention, select_layers
+from ..equations.adain import adain
+from ..equations.style_blend import branch_weights
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from functools import partial
 
 import torch
 
+from ..attention_patch.architectures.unet_layers import LayerKey
 from ..attention_patch.capture import LevelRecorder
-from ..attention_patch.feature_bank import FeatureBank
-from ..attention_patch.host_copies import ToRam
-from ..attention_patch.unet_layers import LayerKey
-from .feature_storage import Storage, to_fp8
+from .feature_bank import FeatureBank
+from .host_copies import ToRam
 from .level_blocks import LevelBlocks
+from .storage_choice import Storage, to_fp8
 
 
 class BankWriter:

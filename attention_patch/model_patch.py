@@ -8,16 +8,16 @@ from collections.abc import Mapping
 import torch
 from comfy.patcher_extension import WrappersMP
 
-from ..diffusion.gamma_schedule import gamma_at
+from ..engine.dials import step_adain
+from ..equations.query_preservation import gamma_at
+from ..features.feature_bank import ContentQuery, FeatureBank, StyleKV, StyleMix
+from ..features.host_copies import ToDevice
+from .call_patch import InjectionCall
 from .capture import CAPTURE
-from .feature_bank import ContentQuery, FeatureBank, StyleKV, StyleMix
-from .host_copies import ToDevice
-from .injection_call import InjectionCall
-from .injection_settings import InjectionSettings
 from .joint_call import JOINT, JointCall
 from .patch_order import check_replacers, uncompiled, with_patches
 from .picture_area import AREAS, areas_by_uuid, areas_of_call
-from .style_settings import step_adain
+from .sigma_dials import InjectionSettings
 
 # where a call's `transformer_options` have features that are not stored: {id(bank): {layer: (batch, tokens, channels)}}
 FRESH = "cellstyle_fresh_features"

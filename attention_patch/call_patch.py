@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ..engine.dials import token_scale
+from ..equations.style_blend import branch_weights, part_of_style, share_context, stack_contexts, sum_branches
+from ..equations.style_injection import inject_style, match_batch
+from ..features.feature_bank import FeatureBank, StyleKV, StyleMix
+from .architectures.unet_layers import LayerKey
 from .capture import layer_of
-from .feature_bank import FeatureBank, StyleKV, StyleMix
-from .injection_settings import InjectionSettings
 from .picture_area import Area, crop_mask, crop_tokens
-from .style_injection import inject_style, match_batch
-from .style_mixture import branch_weights, part_of_style, share_context, stack_contexts, sum_branches
-from .style_settings import token_scale
-from .unet_layers import LayerKey
+from .sigma_dials import InjectionSettings
 
 LayerFeatures = Mapping[LayerKey, torch.Tensor]
 
