@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..engine.dials import token_scale
+from ..equations.attention_temperature import token_scale
 from ..equations.style_blend import branch_weights, part_of_style, share_context, stack_contexts, sum_branches
 from ..equations.style_injection import inject_style, match_batch
 from ..features.feature_bank import FeatureBank, StyleKV, StyleMix
-from .architectures.unet_layers import LayerKey
+from ..features.layer_key import LayerKey
 from .capture import layer_of
 from .picture_area import Area, crop_mask, crop_tokens
 from .sigma_dials import InjectionSettings

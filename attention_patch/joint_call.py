@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from ..features.feature_bank import FeatureBank
-from .architectures.unet_layers import LayerKey
+from ..features.layer_key import LayerKey
 from .capture import layer_of
 
 # where a prediction's `transformer_options` have its JointCall

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import torch
 from comfy.patcher_extension import WrappersMP
 
-from ..engine.dials import step_adain
 from ..equations.query_preservation import gamma_at
+from ..equations.residual_features import mix_residual
+from ..equations.step_adain import step_adain
 from ..features.feature_bank import ContentQuery, FeatureBank, StyleKV, StyleMix
 from ..features.host_copies import ToDevice
 from .call_patch import InjectionCall
@@ -78,21 +79,20 @@ class StyleInjection:
         self._copies = None
 
     def residual_patch(self, layer, x, emb, context, transformer_options, *_):
-        """ComfyUI's `forward_timestep_embed_patch` for ResBlock: part of the content's residual features.
-
-        Source: Tumanyan et al. 2023 (plug-and-play), section 4.1.
-        """
+        """ComfyUI's `forward_timestep_embed_patch` for ResBlock: part of the content's residual features."""
         h = layer(x, emb)
         call: InjectionCall | None = transformer_options.get(self.slot)
         content = None if call is None else call.residual(transformer_options["block"], tuple(h.shape[-2:]), h)
-        return h if content is None else torch.lerp(h, content, self.settings.feature_strength)
+        return h if content is None else mix_residual(h, content, self.settings.feature_strength)
 
     def post_cfg(self, args):
         """ComfyUI's `sampler_post_cfg_function`: per-step AdaIN on the denoised prediction."""
         sigma = float(args["sigma"][0])
         if not _within(sigma, self.settings.adain_sigmas):
             return args["denoised"]
-        return step_adain(args["denoised"], self.style.parts, self.settings.adain_rate)
+        parts = self.style.parts
+        styles, weights, masks = zip(*((part.bank.clean, part.weight, part.mask) for part in parts), strict=True)
+        return step_adain(args["denoised"], styles, weights, masks, self.settings.adain_rate)
 
     def _used(self, sigma: float) -> tuple[list[tuple[StyleKV, int]], int | None, float]:
         """(styles with their levels, the content's level, gamma) of a call at this sigma; nothing out of range."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from comfy.patcher_extension import WrappersMP
 from comfy_api.torch_helpers.torch_compile import COMPILE_KEY
 
-from .architectures.unet_layers import LayerKey
+from ..features.layer_key import LayerKey
 
 Patch = Callable[..., object]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .architectures.unet_layers import LayerKey
+from ..features.layer_key import LayerKey
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from comfy.model_sampling import EPS, V_PREDICTION, ModelSamplingDiscrete
 
-from ..attention_patch.architectures.unet_layers import LayerKey, SelfAttention, find_self_attention
+from ..attention_patch.architectures.unet_layers import find_self_attention
 from ..attention_patch.model_patch import injections_on
 from ..attention_patch.sigma_dials import InjectionSettings
 from ..features.feature_bank import FeatureBank, ModelFamily
+from ..features.layer_key import LayerKey, SelfAttention
 
 
 def check_model(model) -> dict[LayerKey, SelfAttention]:

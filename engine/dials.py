@@ -1,4 +1,4 @@
-"""The finer dials, as one value that a settings node hands to the samplers."""
+"""The finer dials, as one value that Cell Style Settings hands to the samplers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-
-from ..attention_patch.architectures.unet_layers import LayerKey, SelfAttention, select_layers
-from ..equations.adain import adain
-from ..equations.style_blend import branch_weights
+from ..attention_patch.architectures.unet_layers import select_layers
+from ..features.layer_key import LayerKey, SelfAttention
 
 
 @dataclass(frozen=True)
@@ -56,30 +53,3 @@ def parse_layer_gamma(text: str, available: Mapping[LayerKey, SelfAttention]) ->
             )
         factors.update(dict.fromkeys(select_layers(name, available), factor))
     return factors
-
-
-def token_scale(tokens: int, trained_tokens: float) -> float:
-    """Factor on the logits for another number of tokens than the model was trained at: sqrt(log N / log T).
-
-    Keeps the entropy of the attention where the model learnt it. Source: Jin et al. 2023, Training-free Diffusion Model
-    Adaptation for Variable-Sized Text-to-Image Synthesis (NeurIPS), equation for the scaling factor.
-    """
-    return math.sqrt(math.log(max(tokens, 2)) / math.log(max(trained_tokens, 2)))
-
-
-def step_adain(denoised: torch.Tensor, parts, rate: float) -> torch.Tensor:
-    """The predicted clean latent moved towards the styles' statistics.
-
-    Args:
-        denoised: (B, C, H, W), the model's D at this step. parts: the styles (StyleKV), with weight and mask each.
-        rate: 0 leaves D alone, 1 is the full AdaIN.
-    Source: per-step latent AdaIN of STRDP and StyleGuide, on D so that it fits any sampler.
-    """
-    height, width = denoised.shape[-2:]
-    weights, masks = [part.weight for part in parts], [part.mask for part in parts]
-    shares, rest = branch_weights(weights, masks, (height, width), len(denoised), denoised.device, denoised.dtype)
-    result = denoised * rest.transpose(1, 2).unflatten(2, (height, width))
-    for part, share in zip(parts, shares, strict=True):
-        style = part.bank.clean.to(denoised.device, denoised.dtype)
-        result = result + adain(denoised, style) * share.transpose(1, 2).unflatten(2, (height, width))
-    return torch.lerp(denoised, result, rate)

@@ -1,4 +1,4 @@
-"""A MODEL with the style injection on it: what InjectedSampler and CellStyleApply share."""
+"""A MODEL with the style injection on it: the injection with its checks."""
 
 from __future__ import annotations
 
@@ -6,94 +6,16 @@ import logging
 
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from comfy.patcher_extension import CallbacksMP, WrappersMP
-from comfy_api.latest import io
 
-from ..attention_patch.architectures.unet_layers import LAYERS_TOOLTIP, select_layers
+from ..attention_patch.architectures.unet_layers import select_layers
 from ..attention_patch.capture import CAPTURE, capture_wrapper
 from ..attention_patch.model_patch import StyleInjection
 from ..attention_patch.patch_order import is_compiled
 from ..attention_patch.sigma_dials import InjectionSettings
-from ..equations.query_preservation import CURVES
 from ..features.feature_bank import ContentQuery, StyleKV, StyleMix
-from ..node_parts.wire_types import SETTINGS
 from .checks import check_family, check_model, check_no_overlap, family_of
 from .dials import StyleSettings, parse_layer_gamma
 from .recompute import Recomputation
-
-
-def injection_inputs() -> list:
-    """gamma, tau, gamma_curve, gamma_end, layers, start_percent, end_percent: a public order, append only."""
-    return [
-        io.Float.Input(
-            "gamma",
-            default=0.75,
-            min=0.0,
-            max=1.0,
-            step=0.05,
-            tooltip=(
-                "Query preservation. Higher keeps more of the content's structure, lower lets the style rearrange it. "
-                "For cells: 0.75 keeps organelles readable, 0.5 is balanced, 0.3 is painterly."
-            ),
-        ),
-        io.Float.Input(
-            "tau",
-            default=1.5,
-            min=0.1,
-            max=10.0,
-            step=0.05,
-            tooltip=(
-                "Attention temperature. Higher makes attention sharper: crisper strokes and more contrast. Lower "
-                "blends style patches into a softer, flatter look. The paper uses 1.5; 1 to 2 is usual."
-            ),
-        ),
-        io.Combo.Input(
-            "gamma_curve",
-            options=list(CURVES),
-            default="constant",
-            advanced=True,
-            tooltip=(
-                "How gamma goes from its value at the first step to gamma_end at the last. constant ignores gamma_end. "
-                "Falling gamma with cosine or sqrt keeps structure early and gives texture late (Kulkarni 2026)."
-            ),
-        ),
-        io.Float.Input(
-            "gamma_end",
-            default=0.75,
-            min=0.0,
-            max=1.0,
-            step=0.05,
-            advanced=True,
-            tooltip="Gamma at the last step, except with constant. Lower than gamma: more texture in fine detail.",
-        ),
-        io.String.Input("layers", default="auto", advanced=True, tooltip=LAYERS_TOOLTIP),
-        io.Float.Input(
-            "start_percent",
-            default=0.0,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            advanced=True,
-            tooltip="Where in the sampling the injection starts. Raising it leaves the coarse layout to the model.",
-        ),
-        io.Float.Input(
-            "end_percent",
-            default=1.0,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            advanced=True,
-            tooltip="Where the injection ends. Lowering it leaves the finest detail to the model.",
-        ),
-    ]
-
-
-def settings_input():
-    """The optional finer dials; the last input of every node that takes the dials."""
-    return SETTINGS.Input(
-        "settings",
-        optional=True,
-        tooltip="Finer dials from Cell Style Settings: query range, per-step AdaIN, residual features and more.",
-    )
 
 
 def with_style_injection(

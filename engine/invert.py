@@ -1,15 +1,15 @@
-"""One inversion pass that records features: what DDIMInvert and StyleKVCapture share."""
+"""One inversion pass that records features: for DDIMInvert and StyleKVCapture."""
 
 from __future__ import annotations
 
 import functools
 import logging
 import time
+from collections.abc import Callable
 
 import comfy.model_management
 import comfy.samplers
 import comfy.utils
-import latent_preview
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 
@@ -38,6 +38,7 @@ def invert_and_record(
     feature_precision: str = "full",
     solver: str = "ddim",
     spacing: str = "leading",
+    progress: Callable[[int], Callable] | None = None,
 ) -> tuple[torch.Tensor, FeatureBank]:
     """Inverts a LATENT with a clone of MODEL and records the hidden states of the chosen layers in the same pass.
 
@@ -47,6 +48,7 @@ def invert_and_record(
             scheduler's SIGMAS) is given.
         refinement: fixed-point repeats a step, each `steps` more calls. solver: see `sample_ddim_inversion`.
         layers: see `select_layers`. storage, feature_precision: see `choose_storage`.
+        progress: called with the number of steps; gives the callback (step, denoised, x, steps) of the pass.
         residual_features: decoder blocks whose residual output is recorded too, see `select_blocks`; "" for none.
     Returns:
         the inverted samples (B, C, H, W) in LATENT scale, and the bank.
@@ -97,7 +99,7 @@ def invert_and_record(
             samples,
             sampler,
             levels,
-            callback=latent_preview.prepare_callback(patched, count),
+            callback=progress(count) if progress else None,
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=0,
         )

@@ -16,10 +16,11 @@ import torch
 from comfy.patcher_extension import WrappersMP
 from comfy_api.torch_helpers.torch_compile import COMPILE_KEY
 
-from ..attention_patch.capture import CAPTURE, LevelRecorder
+from ..attention_patch.capture import CAPTURE
 from ..attention_patch.joint_call import JOINT, JointCall, join_conds
 from ..attention_patch.model_patch import FRESH, StyleInjection
 from ..features.feature_bank import FeatureBank, StyleMix
+from ..features.level_recorder import LevelRecorder
 
 # of what other nodes put on a model: what sees a network call's rows, and what does not
 _WRAPPERS = (WrappersMP.PREDICT_NOISE, WrappersMP.CALC_COND_BATCH, WrappersMP.APPLY_MODEL, WrappersMP.DIFFUSION_MODEL)

@@ -1,4 +1,4 @@
-"""DDIM sampling with the injection: what InjectedSampler and the contact sheet share."""
+"""DDIM sampling with the injection."""
 
 from __future__ import annotations
 
@@ -9,43 +9,14 @@ from collections.abc import Callable
 import comfy.model_management
 import comfy.samplers
 import comfy.utils
-import latent_preview
 import torch
-from comfy_api.latest import io
 
+from ..equations.masked_start import masked_start_noise
 from ..equations.noise_levels import check_sampling_sigmas
 from ..features.feature_bank import FeatureBank
 from .checks import check_latent
 from .guider import guider_for, repeatable_random_numbers
 from .inject import with_style_injection
-
-
-def sampling_inputs() -> list:
-    """sigmas, negative, cfg, all optional: a public order, append only."""
-    return [
-        io.Sigmas.Input(
-            "sigmas",
-            optional=True,
-            tooltip="Noise levels to sample with. Leave empty to take those of the inversion.",
-        ),
-        io.Conditioning.Input(
-            "negative", optional=True, tooltip="What to steer away from. Only used with cfg above 1."
-        ),
-        io.Float.Input(
-            "cfg",
-            default=1.0,
-            min=0.0,
-            max=100.0,
-            step=0.1,
-            round=0.01,
-            optional=True,
-            advanced=True,
-            tooltip=(
-                "Guidance: higher follows the prompt more and the content less. 1, as in the paper, is off; "
-                "needs negative, and doubles the time."
-            ),
-        ),
-    ]
 
 
 def sample_injected(
@@ -58,7 +29,7 @@ def sample_injected(
     sigmas: torch.Tensor | None = None,
     negative=None,
     cfg: float = 1.0,
-    callback: Callable | None = None,
+    progress: Callable[[int], Callable] | None = None,
     **dials,
 ) -> torch.Tensor:
     """Samples a LATENT with ComfyUI's Euler sampler (DDIM, eta = 0) and the style injected.
@@ -67,8 +38,8 @@ def sample_injected(
         name: the node's name, for the log.
         latent: the inverted content; a noise mask keeps the content outside it.
         sigmas: levels to sample; those of the inversion where None.
-        callback: progress (step, denoised, x, total steps); the latent preview where None.
-        dials: gamma, tau, gamma_curve, gamma_end, layers, start_percent, end_percent (see `injection_inputs`).
+        progress: called with the number of steps; gives the callback (step, denoised, x, steps) of the sampling.
+        dials: gamma, tau, gamma_curve, gamma_end, layers, start_percent, end_percent (see `node_parts.dial_inputs`).
     Returns:
         (B, C, H, W) in LATENT scale.
     Raises:
@@ -96,7 +67,7 @@ def sample_injected(
             comfy.samplers.sampler_object("euler"),
             sigmas,
             denoise_mask=mask,
-            callback=callback or latent_preview.prepare_callback(patched, steps),
+            callback=progress(steps) if progress else None,
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=0,
         )
@@ -127,10 +98,7 @@ def _match_styles(samples: torch.Tensor, styles: int) -> torch.Tensor:
 
 
 def _hold_outside_mask(model, samples: torch.Tensor, content_query, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """(noise, latent) from which ComfyUI's inpainting starts at `samples` and ends, outside the mask, at the content.
-
-    x = z0 + sigma * noise has to be the inverted latent, so noise = (x - z0) / sigma.
-    """
+    """(noise, latent) for ComfyUI's inpainting: starts at `samples`, and outside the mask ends at the content."""
     if content_query is None:
         raise ValueError(
             "the latent has a noise mask, so the area outside it has to stay the content's: connect content_query of "
@@ -142,8 +110,6 @@ def _hold_outside_mask(model, samples: torch.Tensor, content_query, sigma: float
             f"the latent has a noise mask and shape {tuple(samples.shape)}, but the inverted content has "
             f"{tuple(clean.shape)}; masked sampling needs the size that was inverted."
         )
-    noise = (model.model.process_latent_in(samples) - clean) / sigma
     sigma_max = float(model.get_model_object("model_sampling").sigma_max)
-    if sigma > sigma_max * (1 - 1e-5):
-        noise = noise * sigma / (1 + sigma**2) ** 0.5  # ComfyUI scales the noise differently at the very top
+    noise = masked_start_noise(model.model.process_latent_in(samples), clean, sigma, sigma_max)
     return noise, model.model.process_latent_out(clean).expand_as(samples)

@@ -7,6 +7,8 @@ self-attention makes up the rest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -22,7 +24,7 @@ def mask_on_grid(mask: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
 
 
 def branch_weights(
-    weights: list[float], masks: list[torch.Tensor | None], grid: tuple[int, int], chunk: int, device, dtype
+    weights: Sequence[float], masks: Sequence[torch.Tensor | None], grid: tuple[int, int], chunk: int, device, dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Share of every style, and of the image's own attention, at every token.
 

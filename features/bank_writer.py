@@ -8,11 +8,11 @@ from functools import partial
 
 import torch
 
-from ..attention_patch.architectures.unet_layers import LayerKey
-from ..attention_patch.capture import LevelRecorder
 from .feature_bank import FeatureBank
 from .host_copies import ToRam
+from .layer_key import LayerKey
 from .level_blocks import LevelBlocks
+from .level_recorder import LevelRecorder
 from .storage_choice import Storage, to_fp8
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..attention_patch.architectures.unet_layers import LayerKey, SelfAttention
 from ..equations.noise_levels import nearest_level
+from .layer_key import LayerKey, SelfAttention
 
 
 @dataclass(frozen=True)

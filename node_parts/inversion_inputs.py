@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..attention_patch.architectures.unet_layers import LAYERS_TOOLTIP
-from ..features.storage_choice import storage_input
+from .storage_inputs import storage_input
 
 
 def inversion_inputs(latent_tooltip: str, steps_tooltip: str = "") -> list:

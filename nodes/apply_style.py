@@ -7,7 +7,8 @@ import logging
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
-from ..engine.inject import injection_inputs, settings_input, with_style_injection
+from ..engine.inject import with_style_injection
+from ..node_parts.dial_inputs import injection_inputs, settings_input
 from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
 

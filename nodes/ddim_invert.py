@@ -6,9 +6,10 @@ from comfy_api.latest import io
 
 from ..engine.invert import invert_and_record
 from ..features.feature_bank import ContentQuery
-from ..features.storage_choice import precision_input
 from ..node_parts.inversion_inputs import inversion_inputs
+from ..node_parts.preview import preview_of
 from ..node_parts.solver_inputs import solver_inputs
+from ..node_parts.storage_inputs import precision_input
 from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY
 
 
@@ -51,6 +52,8 @@ class DDIMInvert(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent, **settings):
-        inverted, bank = invert_and_record("DDIMInvert", latent=latent, **settings)
+    def execute(cls, model, latent, **settings):
+        inverted, bank = invert_and_record(
+            "DDIMInvert", model=model, latent=latent, progress=preview_of(model), **settings
+        )
         return io.NodeOutput({**latent, "samples": inverted}, ContentQuery(bank), bank.sigmas.clone())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..engine.inject import injection_inputs, settings_input
-from ..engine.sample import sample_injected, sampling_inputs
+from ..engine.sample import sample_injected
+from ..node_parts.dial_inputs import injection_inputs, settings_input
+from ..node_parts.preview import preview_of
+from ..node_parts.sampling_inputs import sampling_inputs
 from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
 
@@ -41,6 +43,6 @@ class InjectedSampler(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, latent, **settings):
-        result = sample_injected("InjectedSampler", latent=latent, **settings)
+    def execute(cls, model, latent, **settings):
+        result = sample_injected("InjectedSampler", model=model, latent=latent, progress=preview_of(model), **settings)
         return io.NodeOutput({**latent, "samples": result})

@@ -8,19 +8,15 @@ import os
 from types import SimpleNamespace
 
 import comfy.model_management
-import comfy.samplers
-import comfy.utils
 import torch
 from comfy_api.latest import io, ui
 
-from ..attention_patch.architectures.unet_layers import LayerKey
-from ..attention_patch.capture import CAPTURE, with_capture
 from ..engine.checks import check_family, check_model, family_of
-from ..engine.guider import guider_for
-from ..equations.noise_levels import inversion_levels
-from ..features.bank_writer import BankWriter
+from ..engine.revisit import recompute_features
 from ..features.feature_bank import FeatureBank, ModelFamily, StyleKV, predicted_bytes
-from ..features.storage_choice import FP8, Storage, choose_storage, precision_input, storage_input
+from ..features.layer_key import LayerKey
+from ..features.storage_choice import FP8, Storage, choose_storage
+from ..node_parts.storage_inputs import precision_input, storage_input
 from ..node_parts.style_folder import NO_STYLE, style_names, style_path
 from ..node_parts.wire_types import CATEGORY, STYLE_KV
 from ..style_file.record import Record
@@ -146,43 +142,6 @@ def _storage_for(bank: FeatureBank, model, storage: str, precision: str) -> Stor
     features = predicted_bytes(check_model(model), bank.layers, bank.clean.shape, len(bank.levels), size)
     trajectory = sum(seen.numel() * seen.element_size() for seen in bank.inputs.values())
     return choose_storage(storage, precision, features, trajectory, model.load_device)
-
-
-def recompute_features(model, bank: FeatureBank, storage: Storage) -> None:
-    """Fills a bank's features: the model's own pass over the latents it saw at the capture, one call a level.
-
-    Raises: ValueError: another node replaced a block of the model, so that a layer could not be read.
-    """
-    patched = with_capture(model)
-    bank.grids.clear()  # those of the model as it is now
-    levels = inversion_levels(bank.sigmas, float(model.get_model_object("model_sampling").sigmas[0]))
-    guider = guider_for("CellStyleLoad", patched, bank.conditioning)
-    blank = torch.zeros_like(bank.clean)
-    writer = BankWriter("CellStyleLoad", bank, storage, model.load_device)
-    progress = comfy.utils.ProgressBar(len(levels) - 1)  # no preview: the front end would show it for the thumbnail
-    guider.sample(
-        blank,
-        blank,
-        comfy.samplers.KSAMPLER(functools.partial(_visit_levels, bank=bank, writer=writer)),
-        levels,
-        callback=lambda step, denoised, x, steps: progress.update_absolute(step + 1, steps),
-        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-        seed=0,
-    )
-
-
-def _visit_levels(model, x, sigmas, extra_args=None, callback=None, disable=None, *, bank, writer):
-    """A sampler function that goes nowhere: shows the network what it saw at each level, from the least noisy up."""
-    model_options = extra_args["model_options"]
-    for i, level in enumerate(reversed(range(len(bank.levels)))):
-        seen = bank.inputs[level].to(x.device)
-        options = {**model_options.get("transformer_options", {}), CAPTURE: writer.recorder(level)}
-        args = {**extra_args, "model_options": {**model_options, "transformer_options": options}}
-        denoised = model(seen, bank.levels[level] * seen.new_ones([len(seen)]), **args)
-        if callback is not None:
-            callback({"x": seen, "i": i, "sigma": sigmas[i + 1], "sigma_hat": sigmas[i + 1], "denoised": denoised})
-    writer.finish()
-    return x
 
 
 def _accept(file: str, model, record: Record, size: int) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import comfy.model_management
 import comfy.utils
-import latent_preview
 import torch
 from comfy_api.latest import io, ui
 from PIL import Image
 
 from ..contact_sheet.sheet import draw_sheet
 from ..contact_sheet.values import parse_values
-from ..engine.inject import injection_inputs, settings_input, with_style_injection
-from ..engine.sample import sample_injected, sampling_inputs
+from ..engine.inject import with_style_injection
+from ..engine.sample import sample_injected
+from ..node_parts.dial_inputs import injection_inputs, settings_input
+from ..node_parts.preview import preview_of
+from ..node_parts.sampling_inputs import sampling_inputs
 from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
 MOST_CELLS = 64
@@ -108,7 +112,7 @@ class CellStyleSweep(io.ComfyNode):
                     content_query=content_query,
                     gamma=gamma,
                     tau=tau,
-                    callback=progress.of_cell(len(samples)),
+                    progress=partial(progress.of_cell, len(samples)),
                     **rest,
                 )
             )
@@ -136,11 +140,13 @@ class _Progress:
     def __init__(self, model, cells: int):
         self.model, self.cells, self.steps, self.report = model, cells, 0, None
 
-    def of_cell(self, index: int):
+    def of_cell(self, index: int, steps: int):
+        """The callback of one cell's sampling."""
+        if self.report is None:
+            self.steps = steps
+            self.report = preview_of(self.model)(self.cells * steps)
+
         def callback(step, denoised, x, steps):
-            if self.report is None:
-                self.steps = steps
-                self.report = latent_preview.prepare_callback(self.model, self.cells * steps)
             self.report(index * steps + step, denoised, x, self.cells * steps)
 
         return callback

@@ -7,7 +7,7 @@ import itertools
 import pytest
 import run_nodes as nodes
 import torch
-from cellstyle.attention_patch.capture import LevelRecorder
+from cellstyle.features.level_recorder import LevelRecorder
 from cellstyle.nodes.blend_styles import CellStyleBlend
 from comfy_test_nodes.tiny_models import tiny_conditioning
 from composition import PRESENT, STEPS, Scene, check_conditioning, one_conditioning_at_a_time

@@ -83,7 +83,7 @@ def test_a_model_without_a_unet_is_refused_by_class_name():
 
 def test_the_size_of_sd15s_features_is_the_designs_figure():
     # 5.9 M values a step and image at 512x512, layers 6..11, widths 640 and 320
-    from cellstyle.attention_patch.architectures.unet_layers import LayerKey, SelfAttention
+    from cellstyle.features.layer_key import LayerKey, SelfAttention
 
     sd15 = {LayerKey("output", i, 0): SelfAttention(640 if i < 9 else 320, 2 if i < 9 else 1) for i in range(6, 12)}
     values = predicted_bytes(sd15, tuple(sd15), (1, 4, 64, 64), 1, 1)

@@ -6,8 +6,10 @@ import pytest
 import run_nodes as nodes
 import torch
 from cellstyle.attention_patch.architectures.unet_layers import find_self_attention
-from cellstyle.engine.dials import StyleSettings, parse_layer_gamma, step_adain, token_scale
+from cellstyle.engine.dials import StyleSettings, parse_layer_gamma
+from cellstyle.equations.attention_temperature import token_scale
 from cellstyle.equations.high_pass import high_pass
+from cellstyle.equations.step_adain import step_adain
 from cellstyle.nodes.ddim_invert import DDIMInvert
 from cellstyle.nodes.latent_adain import LatentAdaIN
 from cellstyle.nodes.style_settings import CellStyleSettings
@@ -87,13 +89,10 @@ def test_per_step_adain_pulls_the_result_to_the_styles_statistics(scene):
 
 
 def test_per_step_adain_of_a_masked_style_acts_in_its_mask(scene):
-    import dataclasses
-
     left = torch.zeros(1, 16, 24)
     left[:, :, :12] = 1
-    part = dataclasses.replace(scene.style, mask=left)
     denoised = torch.randn(1, 4, 16, 24)
-    result = step_adain(denoised, (part,), 1.0)
+    result = step_adain(denoised, [scene.style.bank.clean], [1.0], [left], 1.0)
     assert torch.allclose(result[..., 12:], denoised[..., 12:], atol=1e-6)
     assert nodes.relative_error(result[..., :12], denoised[..., :12]) > 1e-2
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from cellstyle.engine.revisit import recompute_features
 from cellstyle.features.storage_choice import Storage
-from cellstyle.nodes.load_style import bank_of, describe, recompute_features
+from cellstyle.nodes.load_style import bank_of, describe
 from cellstyle.style_file.style import read_style
 from comfy_test_nodes.tiny_models import tiny_model
 

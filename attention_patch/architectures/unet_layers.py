@@ -4,34 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from comfy.ldm.modules.attention import SpatialTransformer
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, Upsample
+
+from ...features.layer_key import LayerKey, SelfAttention
 
 LAYERS_TOOLTIP = (
     "Self-attention layers to use. auto: the decoder layers on the two finest token grids (output.6-11 on SD 1.x and "
     "2.x, output.3-5 on SDXL). Or name blocks: output.6-11, or output.7-9, middle. More layers: more of the style's "
     "texture, more memory."
 )
-
-
-class LayerKey(NamedTuple):
-    """One self-attention layer, as ComfyUI's `transformer_options` names it: block ("input", "middle", "output"),
-    the block's number, and the index of the transformer in that block (SDXL has several)."""
-
-    block: str
-    number: int
-    index: int
-
-
-@dataclass(frozen=True)
-class SelfAttention:
-    """channels: width of the hidden state that the layer reads; scale: latent pixels along a token's side."""
-
-    channels: int
-    scale: int
 
 
 def find_self_attention(unet) -> dict[LayerKey, SelfAttention]:

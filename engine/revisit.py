@@ -1,0 +1,53 @@
+"""The features of a bank that keeps only its latents: the model visits every level once more."""
+
+from __future__ import annotations
+
+import functools
+
+import comfy.samplers
+import comfy.utils
+import torch
+
+from ..attention_patch.capture import CAPTURE, with_capture
+from ..equations.noise_levels import inversion_levels
+from ..features.bank_writer import BankWriter
+from ..features.feature_bank import FeatureBank
+from ..features.storage_choice import Storage
+from .guider import guider_for
+
+
+def recompute_features(model, bank: FeatureBank, storage: Storage) -> None:
+    """Fills a bank's features: the model's own pass over the latents it saw at the capture, one call a level.
+
+    Raises: ValueError: another node replaced a block of the model, so that a layer could not be read.
+    """
+    patched = with_capture(model)
+    bank.grids.clear()  # those of the model as it is now
+    levels = inversion_levels(bank.sigmas, float(model.get_model_object("model_sampling").sigmas[0]))
+    guider = guider_for("CellStyleLoad", patched, bank.conditioning)
+    blank = torch.zeros_like(bank.clean)
+    writer = BankWriter("CellStyleLoad", bank, storage, model.load_device)
+    progress = comfy.utils.ProgressBar(len(levels) - 1)  # no preview: the front end would show it for the thumbnail
+    guider.sample(
+        blank,
+        blank,
+        comfy.samplers.KSAMPLER(functools.partial(_visit_levels, bank=bank, writer=writer)),
+        levels,
+        callback=lambda step, denoised, x, steps: progress.update_absolute(step + 1, steps),
+        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+        seed=0,
+    )
+
+
+def _visit_levels(model, x, sigmas, extra_args=None, callback=None, disable=None, *, bank, writer):
+    """A sampler function that replays the stored inputs once a level, the least noisy first; returns x unchanged."""
+    model_options = extra_args["model_options"]
+    for i, level in enumerate(reversed(range(len(bank.levels)))):
+        seen = bank.inputs[level].to(x.device)
+        options = {**model_options.get("transformer_options", {}), CAPTURE: writer.recorder(level)}
+        args = {**extra_args, "model_options": {**model_options, "transformer_options": options}}
+        denoised = model(seen, bank.levels[level] * seen.new_ones([len(seen)]), **args)
+        if callback is not None:
+            callback({"x": seen, "i": i, "sigma": sigmas[i + 1], "sigma_hat": sigmas[i + 1], "denoised": denoised})
+    writer.finish()
+    return x

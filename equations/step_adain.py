@@ -1,0 +1,36 @@
+"""AdaIN of the predicted clean latent at every step of the sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from .adain import adain
+from .style_blend import branch_weights
+
+
+def step_adain(
+    denoised: torch.Tensor,
+    styles: Sequence[torch.Tensor],
+    weights: Sequence[float],
+    masks: Sequence[torch.Tensor | None],
+    rate: float,
+) -> torch.Tensor:
+    """The predicted clean latent moved towards the styles' statistics.
+
+    Args:
+        denoised: (B, C, H, W), the model's D at this step.
+        styles: clean latents, (B or 1, C, H', W') each. weights, masks: of each style, see `branch_weights`.
+        rate: 0 leaves D alone, 1 is the full AdaIN.
+    Returns:
+        (B, C, H, W). What the weights and masks leave over stays the image's own.
+    Source: per-step latent AdaIN of STRDP and StyleGuide, on D so that it fits any sampler.
+    """
+    height, width = denoised.shape[-2:]
+    shares, rest = branch_weights(weights, masks, (height, width), len(denoised), denoised.device, denoised.dtype)
+    result = denoised * rest.transpose(1, 2).unflatten(2, (height, width))
+    for clean, share in zip(styles, shares, strict=True):
+        clean = clean.to(denoised.device, denoised.dtype)
+        result = result + adain(denoised, clean) * share.transpose(1, 2).unflatten(2, (height, width))
+    return torch.lerp(denoised, result, rate)

@@ -1,0 +1,23 @@
+"""The name of a self-attention layer, and what of it decides how much its features take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class LayerKey(NamedTuple):
+    """One self-attention layer, as ComfyUI's `transformer_options` names it: block ("input", "middle", "output"),
+    the block's number, and the index of the transformer in that block (SDXL has several)."""
+
+    block: str
+    number: int
+    index: int
+
+
+@dataclass(frozen=True)
+class SelfAttention:
+    """channels: width of the hidden state that the layer reads; scale: latent pixels along a token's side."""
+
+    channels: int
+    scale: int
