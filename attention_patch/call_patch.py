@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 import torch
 
 from ..equations.attention_temperature import token_scale
-from ..equations.style_blend import branch_weights, part_of_style, share_context, stack_contexts, sum_branches
+from ..equations.style_blend import (
+    Branch,
+    Keys,
+    attend_by_length,
+    branch_weights,
+    part_of_style,
+    share_context,
+    stack_branches,
+    sum_branches,
+)
 from ..equations.style_injection import inject_style, match_batch
 from ..features.feature_bank import FeatureBank, StyleKV, StyleMix
 from ..features.layer_key import LayerKey
@@ -39,10 +48,10 @@ class InjectionCall:
     chunk: int
     areas: Sequence[Area | None]
     residuals: Mapping[tuple[str, int], torch.Tensor] = field(default_factory=dict)
-    # between a layer's patches: its tokens; for mixtures each chunk's weights, and the bias its attention has to take
+    # between a layer's patches: its tokens; for mixtures each chunk's weights, and which keys each row reads
     _tokens: dict[LayerKey, int] = field(default_factory=dict)
     _weights: dict[LayerKey, list[torch.Tensor]] = field(default_factory=dict)
-    _bias: dict[LayerKey, torch.Tensor] = field(default_factory=dict)
+    _keys: dict[LayerKey, list[Keys]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if None in self.areas and (
@@ -63,18 +72,21 @@ class InjectionCall:
         self._check_place(layer, n, grid)
         self._tokens[layer] = n.shape[1]
         gamma = self.gamma * self.settings.layer_gamma.get(layer, 1.0)
-        query, _, _ = inject_style(n, n, self._content_query(layer, n, grid), gamma, self._tau(layer))
+        tau, late_tau = self._taus(layer)
+        query, _, _ = inject_style(n, n, self._content_query(layer, n, grid), gamma, tau)
         styles = [(part, features[layer].to(n.device, n.dtype)) for part, features in self.styles]
         if not isinstance(self.style, StyleMix):
             n_style = match_batch(styles[0][1], self.chunk, len(self.areas))
+            if late_tau != 1:
+                self._keys[layer] = [Keys(n_style.shape[1], None, late_tau)] * len(n_style)
             return query, n_style, n_style
         chunks = [
-            self._branches(layer, *chunk, styles, grid, area)
+            self._branches(layer, *chunk, styles, grid, area, late_tau)
             for *chunk, area in zip(n.split(self.chunk), query.split(self.chunk), self.areas, strict=True)
         ]
-        queries, contexts, biases, self._weights[layer] = (list(column) for column in zip(*chunks, strict=True))
-        if biases[0] is not None:
-            self._bias[layer] = torch.cat(biases)
+        queries, contexts, rows, self._weights[layer] = (list(column) for column in zip(*chunks, strict=True))
+        if rows[0] is not None:
+            self._keys[layer] = [keys for chunk in rows for keys in chunk]
         context = torch.cat(contexts)
         return torch.cat(queries), context, context
 
@@ -89,8 +101,6 @@ class InjectionCall:
                 f"another node makes keys and values of {_name(layer)} from the sampled picture, so none of the style "
                 f"would be left. Remove that node, or leave {_name(layer)} out of layers."
             )
-        if layer in self._bias:
-            self._bias[layer] = _for_tiles(self._bias[layer], n)
         return n, _for_tiles(context, n), _for_tiles(value, n)
 
     def output_patch(self, n, extra_options):
@@ -103,7 +113,12 @@ class InjectionCall:
                 f"another node replaces the attention of {_name(layer)} by something that does not answer every token "
                 f"of the picture. Remove that node, or leave {_name(layer)} out of layers."
             )
-        if self._bias.pop(layer, None) is not None:
+        if (unread := self._keys.pop(layer, None)) is not None:
+            if any(keys.tau != 1 for keys in unread):
+                raise ValueError(
+                    f"another node replaces the attention of {_name(layer)}, and with this model's quantised weights "
+                    "tau has to be applied there. Set tau to 1, or remove that node."
+                )
             raise ValueError(
                 f"another node replaces the attention of {_name(layer)}, and a blend of styles of different sizes "
                 "cannot reach it. Give all styles the same size, without source masks and share bias, or remove that "
@@ -116,14 +131,24 @@ class InjectionCall:
         return torch.cat([sum_branches(part, shares) for part, shares in zip(parts, weights, strict=True)])
 
     def attention_override(self, before):
-        """An `optimized_attention_override` that gives a mixture's attention its bias and calls the override before."""
+        """An `optimized_attention_override` that lets each row of a mixture read its own keys; it calls the override
+        that was there before."""
 
         def override(func, *args, **kwargs):
+            def attention(*args, **kwargs):
+                return before(func, *args, **kwargs) if before is not None else func(*args, **kwargs)
+
             options = kwargs.get("transformer_options") or {}
-            bias = self._bias.pop(layer_of(options), None) if "block" in options else None
-            if bias is not None:
-                kwargs["mask"] = bias
-            return before(func, *args, **kwargs) if before is not None else func(*args, **kwargs)
+            rows = self._keys.pop(layer_of(options), None) if "block" in options else None
+            if rows is None:
+                return attention(*args, **kwargs)
+
+            def attend(q, k, v, mask):
+                return attention(q, k, v, *args[3:], **(kwargs if mask is None else {**kwargs, "mask": mask}))
+
+            q, k, v = args[:3]
+            tiles = q.shape[0] // len(rows)  # of each image, where another node has cut it along the batch
+            return attend_by_length(attend, q, k, v, [keys for keys in rows for _ in range(tiles)])
 
         return override
 
@@ -155,6 +180,11 @@ class InjectionCall:
             return match_batch(crop_tokens(features, grid, self.areas[0], wanted), self.chunk, len(self.areas))
         return torch.cat([match_batch(crop_tokens(features, grid, area, wanted), self.chunk, 1) for area in self.areas])
 
+    def _taus(self, layer: LayerKey) -> tuple[float, float]:
+        """(tau before the projection of the queries, tau after it): the same, where nothing limits what goes in."""
+        tau = self._tau(layer)
+        return (1.0, tau) if layer in self.settings.limited_layers and tau > 1 else (tau, 1.0)
+
     def _tau(self, layer: LayerKey) -> float:
         if not self.settings.trained_area:
             return self.settings.tau
@@ -163,21 +193,25 @@ class InjectionCall:
         area = bank.clean.shape[-2] * bank.clean.shape[-1]
         return self.settings.tau * token_scale(tokens, tokens * self.settings.trained_area / area)
 
-    def _branches(self, layer: LayerKey, n, query, styles, grid, area: Area | None):
-        """(queries, contexts, bias or None, weights) of one conditioning, its branches stacked along the batch."""
+    def _branches(self, layer: LayerKey, n, query, styles, grid, area: Area | None, late_tau: float):
+        """(queries, contexts, rows or None, weights) of one conditioning, its branches stacked along the batch."""
         parts = [part for part, _ in styles]
         masks = [None if part.mask is None else crop_mask(part.mask, area) for part in parts]
         shares, rest = branch_weights([part.weight for part in parts], masks, grid, self.chunk, n.device, n.dtype)
-        queries, contexts = [query] * len(parts), []
+        queries, branches = [query] * len(parts), []
         for part, n_style in styles:
             n_style = part_of_style(match_batch(n_style, self.chunk, 1), part.source_mask, part.bank.grids[layer])
-            contexts.append(share_context(n_style, n, self.style.share_bias) if self.style.share else (n_style, None))
+            branches.append(
+                share_context(n_style, n, self.style.share_bias, late_tau)
+                if self.style.share
+                else Branch(n_style, None, late_tau)
+            )
         if any(mask is not None for mask in masks) or sum(part.weight for part in parts) < 1:
             # what the styles leave over is the image's own self-attention
             queries.append(n)
-            contexts.append((n, None))
+            branches.append(Branch(n))
             shares = torch.cat([shares, rest[None]])
-        return torch.cat(queries), *stack_contexts(contexts), shares
+        return torch.cat(queries), *stack_branches(branches), shares
 
 
 def _name(layer: LayerKey) -> str:

@@ -45,6 +45,7 @@ def capture_residual(layer, x, emb, context, transformer_options, *_):
 def capture_patch(n, context, value, extra_options):
     """An `attn1_patch` that changes nothing: it hands n of the chosen layers to the call's recorder."""
     recorder, layer = extra_options[CAPTURE], layer_of(extra_options)
+    recorder.network_ran = True
     if layer in recorder.bank.layers:
         recorder.record(layer, n[extra_options[_CHUNK]], tuple(extra_options["activations_shape"][-2:]))
     return n, context, value

@@ -16,8 +16,8 @@ from ..features.host_copies import ToDevice
 from .call_patch import InjectionCall
 from .capture import CAPTURE
 from .joint_call import JOINT, JointCall
-from .patch_order import check_replacers, uncompiled, with_patches
-from .picture_area import AREAS, areas_by_uuid, areas_of_call
+from .patch_order import uncompiled, with_checked_replacers, with_patches
+from .picture_area import AREAS, PICTURE, areas_by_uuid, areas_of_call
 from .sigma_dials import InjectionSettings
 
 # where a call's `transformer_options` have features that are not stored: {id(bank): {layer: (batch, tokens, channels)}}
@@ -37,10 +37,16 @@ class StyleInjection:
         self.slot = f"cellstyle_injection_{next(_slots)}"
         self._copies: ToDevice | None = None
 
+    def prediction_wrapper(self, executor, x, timestep, model_options=None, seed=None):
+        """A PREDICT_NOISE wrapper: notes the size of the picture, from which calls on parts of it are told apart."""
+        model_options = model_options or {}
+        options = {**model_options.get("transformer_options", {}), PICTURE: tuple(x.shape[-2:])}
+        return executor(x, timestep, {**model_options, "transformer_options": options}, seed)
+
     def conditioning_wrapper(self, executor, model, conds, x_in, timestep, model_options):
         """A CALC_COND_BATCH wrapper: says what of the picture each conditioning sees; its calls run uncompiled."""
         options = uncompiled(model_options.get("transformer_options", {}))
-        options[AREAS] = areas_by_uuid(conds, x_in.shape)
+        options[AREAS] = areas_by_uuid(conds, x_in.shape, options.get(PICTURE))
         model_options, rows = {**model_options, "transformer_options": options}, len(x_in)
         joint: JointCall | None = options.get(JOINT)
         if joint is not None:
@@ -118,10 +124,10 @@ class StyleInjection:
         if not used and not residuals:
             return None
         for style, _ in used:
-            _check_batch("style", style.bank, chunk)
+            check_pairing("style", style.bank, chunk)
         fresh, queries = transformer_options.get(FRESH, {}), {}
         if at is not None:
-            _check_batch("content", self.content, chunk)
+            check_pairing("content", self.content, chunk)
             queries = self._features(self.content, at, fresh, x.device)
         taken = transformer_options.get(_TAKEN, frozenset())
         layers = frozenset(self.settings.layers) - taken if used else frozenset()
@@ -135,9 +141,9 @@ class StyleInjection:
         options = {**transformer_options, self.slot: call}
         if not call.layers:
             return options
-        check_replacers(options, call.layers)
+        options = with_checked_replacers(options, call.layers)
         options[_TAKEN] = options.get(_TAKEN, frozenset()) | call.layers
-        if isinstance(self.style, StyleMix):
+        if isinstance(self.style, StyleMix) or self.settings.limited_layers & call.layers:
             options["optimized_attention_override"] = call.attention_override(
                 options.get("optimized_attention_override")
             )
@@ -167,7 +173,7 @@ class StyleInjection:
         at = self.content.level_of(sigma) if self.content is not None else None
         if at is None:
             return {}
-        _check_batch("content", self.content, chunk)
+        check_pairing("content", self.content, chunk)
         return self.content.residuals.get(at, {})
 
 
@@ -183,7 +189,8 @@ def _within(sigma: float, sigmas: tuple[float, float]) -> bool:
     return end <= sigma <= start
 
 
-def _check_batch(what: str, bank: FeatureBank, chunk: int) -> None:
+def check_pairing(what: str, bank: FeatureBank, chunk: int) -> None:
+    """Raises ValueError where a bank's images are neither one nor as many as the `chunk` latents that are sampled."""
     if bank.batch not in (1, chunk):
         raise ValueError(
             f"{chunk} latents are sampled with {bank.batch} {what} images; use one {what} image, or as many as latents."

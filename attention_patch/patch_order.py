@@ -10,11 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from comfy.patcher_extension import WrappersMP
-from comfy_api.torch_helpers.torch_compile import COMPILE_KEY
 
 from ..features.layer_key import LayerKey
 
 Patch = Callable[..., object]
+
+
+def compile_key() -> str:
+    """The key under which TorchCompileModel puts its wrapper: looked up when needed, since it may move."""
+    try:
+        from comfy_api.torch_helpers.torch_compile import COMPILE_KEY
+    except ImportError:
+        return "torch.compile"
+    return COMPILE_KEY
+
 
 # replacers that do not attend but read the picture's own self-attention, by the node that makes them
 _READERS = ("PerturbedAttentionGuidance", "SelfAttentionGuidance")
@@ -37,22 +46,50 @@ def with_patches(
     return {**transformer_options, "patches": patches}
 
 
-def check_replacers(transformer_options: Mapping, layers: Iterable[LayerKey]) -> None:
-    """Raises ValueError where a guidance node reads the self-attention of a layer that the style is injected in."""
-    replacers = transformer_options.get("patches_replace", {}).get("attn1", {})
+def with_checked_replacers(transformer_options: Mapping, layers: Iterable[LayerKey]) -> dict:
+    """A copy of the options of one call in which the attention replacers of these layers are watched.
+
+    Raises ValueError, at once or when such a replacer is called, where it needs the picture's own self-attention in a
+    layer that the style is injected in: it reads it, or hands its values on as they are (perturbed attention, whichever
+    pack has it), which are the style's there.
+    """
+    options = dict(transformer_options)
+    replacers = options.get("patches_replace", {}).get("attn1", {})
+    watched = {}
     for layer in layers if replacers else ():
-        replacer = replacers.get(tuple(layer), replacers.get((layer.block, layer.number)))
-        name = getattr(replacer, "__qualname__", "").partition(".")[0]
-        if name in _READERS:
-            raise ValueError(
-                f"{name} reads the picture's own self-attention in {layer.block}.{layer.number}, where the style is to "
-                f"be injected. Leave {layer.block}.{layer.number} out of layers, or remove {name}."
-            )
+        for key in (tuple(layer), (layer.block, layer.number)):
+            if key in replacers:
+                name = getattr(replacers[key], "__qualname__", type(replacers[key]).__name__).partition(".")[0]
+                if name in _READERS:
+                    raise ValueError(_own_attention(name, layer))
+                watched[key] = _watched(replacers[key], name, layer)
+                break
+    if watched:
+        options["patches_replace"] = {**options["patches_replace"], "attn1": {**replacers, **watched}}
+    return options
+
+
+def _watched(replacer: Patch, name: str, layer: LayerKey) -> Patch:
+    def replace(q, k, v, *args, **kwargs):
+        out = replacer(q, k, v, *args, **kwargs)
+        if out is v or (out.data_ptr() == v.data_ptr() and out.shape == v.shape):
+            raise ValueError(_own_attention(name, layer))
+        return out
+
+    return replace
+
+
+def _own_attention(name: str, layer: LayerKey) -> str:
+    where = f"{layer.block}.{layer.number}"
+    return (
+        f"{name} works on the picture's own self-attention in {where}, where the style is to be injected. Leave "
+        f"{where} out of layers, or remove {name}."
+    )
 
 
 def is_compiled(model) -> bool:
     """Whether TorchCompileModel, or a node that uses the same hook, is on a MODEL."""
-    return COMPILE_KEY in model.wrappers.get(WrappersMP.APPLY_MODEL, {})
+    return compile_key() in model.wrappers.get(WrappersMP.APPLY_MODEL, {})
 
 
 def run_uncompiled(model) -> None:
@@ -61,11 +98,11 @@ def run_uncompiled(model) -> None:
     Its network is compiled with the patches of its first call and does not look at them again, so that an injection
     or a recording would silently not happen.
     """
-    model.remove_wrappers_with_key(WrappersMP.APPLY_MODEL, COMPILE_KEY)
+    model.remove_wrappers_with_key(WrappersMP.APPLY_MODEL, compile_key())
 
 
 def uncompiled(transformer_options: Mapping) -> dict:
     """A copy of the options of one call, without TorchCompileModel where it was put on after our node."""
-    wrappers = transformer_options.get("wrappers", {})
-    kept = {key: value for key, value in wrappers.get(WrappersMP.APPLY_MODEL, {}).items() if key != COMPILE_KEY}
+    wrappers, compiled = transformer_options.get("wrappers", {}), compile_key()
+    kept = {key: value for key, value in wrappers.get(WrappersMP.APPLY_MODEL, {}).items() if key != compiled}
     return {**transformer_options, "wrappers": {**wrappers, WrappersMP.APPLY_MODEL: kept}}

@@ -16,6 +16,8 @@ from ..equations.style_injection import match_grid
 
 # where a call's `transformer_options` have the areas of its conditionings
 AREAS = "cellstyle_areas"
+# and the (H, W) of the picture that the prediction under way is of, in latent pixels
+PICTURE = "cellstyle_picture"
 
 
 class Area(NamedTuple):
@@ -33,15 +35,21 @@ class Area(NamedTuple):
         return (self.height, self.width) == (self.full_height, self.full_width)
 
 
-def areas_by_uuid(conds: Sequence, shape: Sequence[int]) -> dict:
+def areas_by_uuid(conds: Sequence, shape: Sequence[int], picture: tuple[int, int] | None = None) -> dict:
     """{uuid of a conditioning: its Area}, for what ComfyUI's `calc_cond_batch` is about to run.
 
     Args:
-        conds: lists of ComfyUI's prepared conditionings, or None. shape: (B, C, H, W) of the whole picture.
+        conds: lists of ComfyUI's prepared conditionings, or None. shape: (B, C, h, w) of what they are run on.
+        picture: (H, W) of the picture that is predicted, where known. Guidance that runs the network on windows of it
+            has another shape; nobody says where they lie, so the Area is None.
     """
     height, width = shape[-2:]
+    is_whole = picture is None or tuple(picture) == (height, width)
     found = {}
     for cond in (cond for group in conds for cond in group or ()):
+        if not is_whole:
+            found[cond["uuid"]] = None
+            continue
         top, left, h, w = 0, 0, height, width
         if cond.get("area") is not None:
             area = list(cond["area"])
@@ -59,10 +67,11 @@ def areas_of_call(transformer_options: Mapping, shape: Sequence[int], chunks: in
     """
     areas, uuids = transformer_options.get(AREAS, {}), transformer_options.get("uuids", ())
     if len(uuids) != chunks or any(uuid not in areas for uuid in uuids):
-        whole = Area(0, 0, *shape[-2:], *shape[-2:])
-        return [None if areas else whole] * chunks  # without areas somebody calls the network directly
+        # without areas somebody calls the network directly
+        cut = bool(areas) or tuple(transformer_options.get(PICTURE, shape[-2:])) != tuple(shape[-2:])
+        return [None if cut else Area(0, 0, *shape[-2:], *shape[-2:])] * chunks
     found = [areas[uuid] for uuid in uuids]
-    return [area if (area.height, area.width) == tuple(shape[-2:]) else None for area in found]
+    return [area if area and (area.height, area.width) == tuple(shape[-2:]) else None for area in found]
 
 
 def crop_tokens(features: torch.Tensor, grid: tuple[int, int], area: Area, wanted: tuple[int, int]) -> torch.Tensor:

@@ -83,6 +83,7 @@ def with_style_injection(
         adain_rate=fine.adain_rate,
         adain_sigmas=sigmas(fine.adain_start, fine.adain_end),
         feature_strength=fine.feature_strength,
+        limited_layers=frozenset(layer for layer in chosen if available[layer].limited),
         feature_sigma_end=sigmas(0.0, fine.feature_end)[1] if fine.feature_end > 0 else float("inf"),
     )
     check_no_overlap(model, injected)
@@ -96,6 +97,7 @@ def with_style_injection(
         patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, CAPTURE, capture_wrapper)
         patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, injection.slot, recomputation.wrapper)
         patched.add_callback_with_key(CallbacksMP.ON_CLEANUP, f"{injection.slot}_conds", recomputation.cleanup)
+    patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, f"{injection.slot}_picture", injection.prediction_wrapper)
     patched.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, injection.slot, injection.conditioning_wrapper)
     patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, injection.slot, injection.wrapper)
     patched.add_callback_with_key(CallbacksMP.ON_CLEANUP, injection.slot, injection.cleanup)

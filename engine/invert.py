@@ -20,6 +20,7 @@ from ..equations.noise_levels import check_sampling_sigmas, ddim_sigmas, inversi
 from ..features.bank_writer import BankWriter
 from ..features.feature_bank import FeatureBank, predicted_bytes
 from ..features.storage_choice import FP8, choose_storage, is_repeatable
+from .check_conditioning import check_conditioning
 from .checks import check_latent, check_model, check_not_blank, check_uninjected, family_of
 from .guider import guider_for, repeatable_random_numbers
 
@@ -65,6 +66,7 @@ def invert_and_record(
         ddim_sigmas(model_sampling.sigmas, steps, spacing) if sigmas is None else check_sampling_sigmas(sigmas)
     )
     first_sigma = float(model_sampling.sigmas[0]) if solver == "ddim" else 0.0
+    check_conditioning(name, model, conditioning, sampling_sigmas)
     levels = inversion_levels(sampling_sigmas, first_sigma)
     count = len(levels) - 1
 

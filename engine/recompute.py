@@ -14,13 +14,13 @@ import comfy.model_management
 import comfy.samplers
 import torch
 from comfy.patcher_extension import WrappersMP
-from comfy_api.torch_helpers.torch_compile import COMPILE_KEY
 
 from ..attention_patch.capture import CAPTURE
 from ..attention_patch.joint_call import JOINT, JointCall, join_conds
 from ..attention_patch.model_patch import FRESH, StyleInjection
+from ..attention_patch.patch_order import compile_key
 from ..features.feature_bank import FeatureBank, StyleMix
-from ..features.level_recorder import LevelRecorder
+from ..features.level_recorder import BESIDE_SAMPLING, LevelRecorder
 
 # of what other nodes put on a model: what sees a network call's rows, and what does not
 _WRAPPERS = (WrappersMP.PREDICT_NOISE, WrappersMP.CALC_COND_BATCH, WrappersMP.APPLY_MODEL, WrappersMP.DIFFUSION_MODEL)
@@ -44,6 +44,7 @@ class Recomputation:
         model_options = model_options or {}
         needed = [pair for pair in self.injection.needed(float(timestep[0])) if not pair[0].features]
         if needed:
+            _check_no_step_cache(model_options)
             options = {**model_options.get("transformer_options", {})}
             fresh = {**options.get(FRESH, {})}  # another injection on the same model has its own
             joint = self._joint(executor.class_obj, needed, x, model_options, seed)
@@ -86,7 +87,7 @@ class Recomputation:
         if any(each != self.injection.post_cfg for each in model_options.get("sampler_post_cfg_function", ())):
             return False
         options = model_options.get("transformer_options", {})
-        ours = {self.injection.slot, CAPTURE, COMPILE_KEY}
+        ours = {self.injection.slot, f"{self.injection.slot}_picture", CAPTURE, compile_key()}
         return (
             not any(options.get(name) for name in _PATCHES)
             and all(options.get("wrappers", {}).get(kind, {}).keys() <= ours for kind in _WRAPPERS)
@@ -106,7 +107,7 @@ class Recomputation:
             seen.new_full((len(seen),), first.levels[level]),
             {**model_options, "transformer_options": options},
         )
-        recorder.check("recompute")
+        recorder.check(BESIDE_SAMPLING)
         split = {layer: n.split([bank.batch for bank, _ in group]) for layer, n in recorder.features.items()}
         return {id(bank): {layer: parts[i] for layer, parts in split.items()} for i, (bank, _) in enumerate(group)}
 
@@ -116,6 +117,21 @@ class Recomputation:
             conds = comfy.samplers.process_conds(model, seen, conds, seen.device, seed=seed)
             self._conds[id(conditioning)] = conds["positive"]
         return self._conds[id(conditioning)]
+
+
+def _check_no_step_cache(model_options: dict) -> None:
+    """Raises ValueError where a step cache is on the model: it would take the pass that only computes features for one
+    of the sampler's own, and answer either from the other."""
+    wrappers = model_options.get("transformer_options", {}).get("wrappers", {})
+    names = [str(key) for group in wrappers.values() for key, found in group.items() if found]
+    function = model_options.get("model_function_wrapper")
+    names.append(f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__name__)}")
+    if any("cache" in name.lower() for name in names):
+        raise ValueError(
+            "a step cache (EasyCache, LazyCache, TeaCache and the like) is on the model, and features that are "
+            "recomputed while sampling do not go with it. Set storage to ram in DDIM Invert and Style K/V Capture, or "
+            "remove the cache."
+        )
 
 
 def _has_room(model, rows: int, shape: torch.Size, device: torch.device) -> bool:

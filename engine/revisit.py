@@ -13,7 +13,7 @@ from ..equations.noise_levels import inversion_levels
 from ..features.bank_writer import BankWriter
 from ..features.feature_bank import FeatureBank
 from ..features.storage_choice import Storage
-from .guider import guider_for
+from .guider import guider_for, repeatable_random_numbers
 
 
 def recompute_features(model, bank: FeatureBank, storage: Storage) -> None:
@@ -28,15 +28,16 @@ def recompute_features(model, bank: FeatureBank, storage: Storage) -> None:
     blank = torch.zeros_like(bank.clean)
     writer = BankWriter("CellStyleLoad", bank, storage, model.load_device)
     progress = comfy.utils.ProgressBar(len(levels) - 1)  # no preview: the front end would show it for the thumbnail
-    guider.sample(
-        blank,
-        blank,
-        comfy.samplers.KSAMPLER(functools.partial(_visit_levels, bank=bank, writer=writer)),
-        levels,
-        callback=lambda step, denoised, x, steps: progress.update_absolute(step + 1, steps),
-        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-        seed=0,
-    )
+    with repeatable_random_numbers(model.load_device):
+        guider.sample(
+            blank,
+            blank,
+            comfy.samplers.KSAMPLER(functools.partial(_visit_levels, bank=bank, writer=writer)),
+            levels,
+            callback=lambda step, denoised, x, steps: progress.update_absolute(step + 1, steps),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=0,
+        )
 
 
 def _visit_levels(model, x, sigmas, extra_args=None, callback=None, disable=None, *, bank, writer):

@@ -11,9 +11,11 @@ import comfy.samplers
 import comfy.utils
 import torch
 
+from ..attention_patch.model_patch import check_pairing
 from ..equations.masked_start import masked_start_noise
 from ..equations.noise_levels import check_sampling_sigmas
 from ..features.feature_bank import FeatureBank
+from .check_conditioning import check_conditioning
 from .checks import check_latent
 from .guider import guider_for, repeatable_random_numbers
 from .inject import with_style_injection
@@ -50,6 +52,9 @@ def sample_injected(
     samples = check_latent(latent, model, f"{name}'s latent")
     banks = [wire.bank for wire in (content_query, style_kv) if wire is not None]
     sigmas = check_sampling_sigmas(_sigmas_of(name, sigmas, banks))
+    check_conditioning(name, model, conditioning, sigmas)
+    if negative is not None:
+        check_conditioning(name, model, negative, sigmas, "negative")
     samples = _match_styles(samples, 1 if style_kv is None else style_kv.batch)
 
     noise, start = torch.zeros_like(samples), samples
@@ -105,6 +110,7 @@ def _hold_outside_mask(model, samples: torch.Tensor, content_query, sigma: float
             "DDIM Invert, or remove Set Latent Noise Mask."
         )
     clean = content_query.bank.clean.to(samples.device)
+    check_pairing("content", content_query.bank, len(samples))
     if clean.shape[1:] != samples.shape[1:]:
         raise ValueError(
             f"the latent has a noise mask and shape {tuple(samples.shape)}, but the inverted content has "

@@ -45,23 +45,29 @@ def ddim_sigmas(model_sigmas: torch.Tensor, steps: int, spacing: str = "leading"
 
 
 def check_sampling_sigmas(sigmas: torch.Tensor) -> torch.Tensor:
-    """A SIGMAS tensor that an inversion can climb: 1-D, at least two levels, finite, not negative, strictly descending.
+    """A SIGMAS tensor that an inversion can climb: 1-D, at least two levels, finite, not negative, descending.
 
-    Returns: (n,) float32 on the CPU.
+    Levels that follow each other unchanged, as LaplaceScheduler gives them, count once: a step from a level to
+    itself changes nothing.
+
+    Returns: (n,) float32 on the CPU, strictly descending.
     Raises: ValueError that says what was given.
     """
     if not torch.is_tensor(sigmas) or sigmas.ndim != 1:
         shape = tuple(sigmas.shape) if torch.is_tensor(sigmas) else type(sigmas).__name__
         raise ValueError(f"sigmas must be a list of noise levels (1-D); got {shape}.")
     sigmas = sigmas.detach().to("cpu", torch.float32)
-    if len(sigmas) < 2:
-        raise ValueError(f"sigmas needs at least two levels (one step); got {len(sigmas)}. Set steps to 1 or more.")
-    if not bool(torch.isfinite(sigmas).all()) or float(sigmas[-1]) < 0:
+    if not bool(torch.isfinite(sigmas).all()) or bool((sigmas < 0).any()):
         raise ValueError("sigmas must be finite and not negative; connect a scheduler's SIGMAS, unedited.")
+    sigmas = torch.unique_consecutive(sigmas)
+    if len(sigmas) < 2:
+        raise ValueError(
+            f"sigmas needs at least two different levels (one step); got {len(sigmas)}. Set steps to 1 or more."
+        )
     if not bool((sigmas[:-1] > sigmas[1:]).all()):
         raise ValueError(
-            "sigmas must fall from the noisiest level to the last one without repeats, as every scheduler node gives "
-            "them; do not connect FlipSigmas: the inversion climbs the levels by itself."
+            "sigmas must fall from the noisiest level to the last one, as every scheduler node gives them; do not "
+            "connect FlipSigmas: the inversion climbs the levels by itself."
         )
     return sigmas
 

@@ -7,12 +7,29 @@ self-attention makes up the rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
-_PADDING = -1e4  # a logit that no fp16 softmax lets through
+
+class Branch(NamedTuple):
+    """What a branch's queries look into: context (b, N, C), bias (b, 1, N) on its logits or None, and the factor on its
+    queries that is left for after their projection."""
+
+    context: torch.Tensor
+    bias: torch.Tensor | None = None
+    tau: float = 1.0
+
+
+class Keys(NamedTuple):
+    """How a row of the batch attends: to its first `count` keys, with a bias (1, count) on their logits or None, and
+    its projected queries times `tau`."""
+
+    count: int
+    bias: torch.Tensor | None = None
+    tau: float = 1.0
 
 
 def mask_on_grid(mask: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
@@ -61,38 +78,58 @@ def part_of_style(n_style: torch.Tensor, source_mask: torch.Tensor | None, grid:
     return n_style[:, chosen]
 
 
-def stack_contexts(
-    contexts: list[tuple[torch.Tensor, torch.Tensor | None]],
-) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Branches stacked along the batch, with one bias on the logits.
+def stack_branches(branches: list[Branch]) -> tuple[torch.Tensor, list[Keys] | None]:
+    """Branches stacked along the batch, filled up to one number of tokens for the projections.
+
+    Returns:
+        (S * b, N, C), and how each of its rows attends; None where that is the plain attention to all keys.
+    """
+    longest = max(branch.context.shape[1] for branch in branches)
+    stacked = torch.cat([F.pad(branch.context, (0, 0, 0, longest - branch.context.shape[1])) for branch in branches])
+    if all(branch[1:] == (None, 1.0) and branch.context.shape[1] == longest for branch in branches):
+        return stacked, None
+    rows = []
+    for context, bias, tau in branches:
+        rows += [Keys(context.shape[1], None if bias is None else bias[i], tau) for i in range(context.shape[0])]
+    return stacked, rows
+
+
+def attend_by_length(
+    attend: Callable[..., torch.Tensor], q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, rows: Sequence[Keys]
+) -> torch.Tensor:
+    """One attention for each number of keys, so that none needs a mask to hide what only fills up.
+
+    Attention back ends differ in what they do with a mask, and some drop it; only a bias on the logits still needs one.
 
     Args:
-        contexts: (b, N_i, C) and its bias (b, 1, N_i) or None, for each branch.
+        attend: (q, k, v, mask (b, 1, N) or None) -> (b, ...). q, k, v: (B, ..., tokens, d). rows: B of them.
     Returns:
-        (S * b, N, C) and (S * b, 1, N), which also hides the padding of shorter branches; None where nothing is biased.
+        what `attend` returns for all rows, in their order.
     """
-    longest = max(context.shape[1] for context, _ in contexts)
-    stacked = torch.cat([F.pad(context, (0, 0, 0, longest - context.shape[1])) for context, _ in contexts])
-    if all(bias is None and context.shape[1] == longest for context, bias in contexts):
-        return stacked, None
-    biases = []
-    for context, bias in contexts:
-        bias = context.new_zeros(context.shape[0], 1, context.shape[1]) if bias is None else bias
-        biases.append(F.pad(bias, (0, longest - context.shape[1]), value=_PADDING))
-    return stacked, torch.cat(biases)
+    if any(keys.tau != 1 for keys in rows):
+        q = q * q.new_tensor([keys.tau for keys in rows]).view(-1, *[1] * (q.ndim - 1))
+    groups: dict[tuple[int, bool], list[int]] = {}
+    for i, keys in enumerate(rows):
+        groups.setdefault((keys.count, keys.bias is not None), []).append(i)
+    found, order = [], []
+    for (count, biased), members in groups.items():
+        mask = torch.stack([rows[i].bias for i in members]) if biased else None
+        found.append(attend(q[members], k[members][..., :count, :], v[members][..., :count, :], mask))
+        order += members
+    return torch.cat(found)[torch.tensor(order).argsort().to(q.device)]
 
 
-def share_context(n_style: torch.Tensor, n: torch.Tensor, bias: float) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The style's tokens beside the image's own: (b, M + N, C), and `bias` on the style's logits, (b, 1, M + N).
+def share_context(n_style: torch.Tensor, n: torch.Tensor, bias: float, tau: float = 1.0) -> Branch:
+    """The style's tokens (b, M, C) beside the image's own (b, N, C), with `bias` on the style's logits.
 
     Source: after Z-STAR (Deng et al. 2024) and StyleAligned (Hertz et al. 2024): shared self-attention.
     """
     context = torch.cat([n_style, n], dim=1)
     if bias == 0:
-        return context, None
+        return Branch(context, None, tau)
     logits = n.new_zeros(n.shape[0], 1, context.shape[1])
     logits[..., : n_style.shape[1]] = bias
-    return context, logits
+    return Branch(context, logits, tau)
 
 
 def sum_branches(out: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

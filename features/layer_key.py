@@ -17,7 +17,9 @@ class LayerKey(NamedTuple):
 
 @dataclass(frozen=True)
 class SelfAttention:
-    """channels: width of the hidden state that the layer reads; scale: latent pixels along a token's side."""
+    """channels: width of the hidden state that the layer reads; scale: latent pixels along a token's side; limited:
+    its projection of the queries clips what goes in."""
 
     channels: int
     scale: int
+    limited: bool = False

@@ -9,6 +9,9 @@ import torch
 from .feature_bank import FeatureBank
 from .layer_key import LayerKey
 
+BESIDE_SAMPLING = "recompute"
+"""The name under which features are recorded while the sampler waits for them."""
+
 Keep = Callable[[Hashable, torch.Tensor], torch.Tensor]
 
 
@@ -30,7 +33,7 @@ class LevelRecorder:
         self.bank, self.keep, self.keep_residual = bank, keep, keep_residual
         self.features: dict[LayerKey, torch.Tensor] = {}
         self.residuals: dict[tuple[str, int], torch.Tensor] = {}
-        self.saw_a_part = False
+        self.saw_a_part = self.network_ran = False
 
     def chunk_of(self, shape, transformer_options: dict) -> slice | None:
         """Which part of a network call's batch is to be recorded: one positive conditioning of the whole picture.
@@ -73,10 +76,26 @@ class LevelRecorder:
     def check(self, name: str) -> None:
         """Raises ValueError where the network call is over and a layer did not run. name: the node's."""
         missing = [layer for layer in self.bank.layers if layer not in self.features]
+        beside = name == BESIDE_SAMPLING
+        if missing and self.saw_a_part and beside:
+            raise ValueError(
+                "features are recomputed while sampling, and another node shows the network only parts of the picture "
+                "(tiled sampling, areas). Set storage to ram in DDIM Invert and Style K/V Capture."
+            )
         if missing and self.saw_a_part:
             raise ValueError(
                 f"{name} saw only parts of the picture, as with conditionings that all have an area. Connect a "
                 "conditioning for the whole picture to it; the sampler may have the areas."
+            )
+        if missing and not self.network_ran:
+            raise ValueError(
+                f"{name}: at one step the network was not run at all. A step cache on the model (EasyCache, LazyCache, "
+                "TeaCache and the like) answers some steps from earlier ones, and then there is nothing to record. "
+                + (
+                    "Set storage to ram in DDIM Invert and Style K/V Capture."
+                    if beside
+                    else "Connect the model from before that node; the sampler may have it."
+                )
             )
         if missing:
             layer = missing[0]

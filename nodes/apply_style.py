@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 
 from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
 from ..engine.inject import with_style_injection
+from ..engine.same_picture import check_aspect, may_be_a_tile
 from ..node_parts.dial_inputs import injection_inputs, settings_input
 from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
@@ -50,6 +52,10 @@ class CellStyleApply(io.ComfyNode):
         patched = with_style_injection(model, style_kv, content_query, **dials)
         if patched is not model:
             patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "cellstyle_stochastic", _warn_if_stochastic)
+            keeps_queries = dials["gamma"] > 0 or (dials["gamma_curve"] != "constant" and dials["gamma_end"] > 0)
+            if keeps_queries and content_query is not None:
+                watch = functools.partial(_check_picture, content_query.bank)
+                patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "cellstyle_picture", watch)
         return io.NodeOutput(patched)
 
 
@@ -57,11 +63,37 @@ class CellStyleApply(io.ComfyNode):
 _STOCHASTIC = ("ancestral", "sde", "lcm", "ddpm", "sa_solver", "seeds")
 
 
+# and beginnings of the options that say how much of it: k-diffusion's, and those of packs with samplers of their own
+_NOISE_OPTIONS = ("eta", "s_churn")
+
+
 def is_stochastic(sampler) -> bool:
-    """Whether a SAMPLER draws fresh noise at every step, as far as its name or its eta tells."""
+    """Whether a SAMPLER draws fresh noise at every step, as far as its options (eta, s_churn) or its name tell.
+
+    An eta that is given decides, since 0 makes an ancestral sampler deterministic; else the name does.
+    """
     name = getattr(getattr(sampler, "sampler_function", None), "__name__", "").lower()
     options = getattr(sampler, "extra_options", None) or {}
-    return any(part in name for part in _STOCHASTIC) or bool(options.get("s_churn", 0))
+    given = {
+        key: value
+        for key, value in options.items()
+        if str(key).lower().startswith(_NOISE_OPTIONS) and isinstance(value, int | float)
+    }
+    if any(value > 0 for value in given.values()):
+        return True
+    return any(part in name for part in _STOCHASTIC) and given.get("eta") != 0
+
+
+def _check_picture(bank, executor, noise, latent_image, *args, **kwargs):
+    """An OUTER_SAMPLE wrapper: the content's queries are for the picture that was inverted, and for no part of it."""
+    check_aspect(bank.clean, latent_image)
+    clean = executor.class_obj.model_patcher.model.process_latent_out(bank.clean)
+    if may_be_a_tile(clean, latent_image, noise):
+        logging.warning(
+            "CellStyleApply: the sampled picture is not the one that was inverted, so the content's queries (gamma "
+            "above 0) are another picture's. An upscaler that samples tile by tile does this: set gamma to 0 for it."
+        )
+    return executor(noise, latent_image, *args, **kwargs)
 
 
 def _warn_if_stochastic(executor, noise, latent_image, sampler, *args, **kwargs):

@@ -105,16 +105,20 @@ class CellStyleBlend(io.ComfyNode):
         if not numbered:
             raise ValueError("no style is connected; connect style_kv of Style K/V Capture or Load Style to style_1.")
         numbers = [int(name.rsplit("_", 1)[1]) for name, _ in numbered]
+        masks, source_masks = _checked_masks(numbers, masks), _checked_masks(numbers, source_masks)
         placed = [masks.get(f"mask_{i}") for i in numbers]
         cut = [source_masks.get(f"source_mask_{i}") for i in numbers]
-        _check_masks_have_styles(numbers, masks, "mask")
-        _check_masks_have_styles(numbers, source_masks, "source_mask")
         shares = _parse_weights(weights, placed)
         parts = []
         for (_, style), weight, mask, source in zip(numbered, shares, placed, cut, strict=True):
             if isinstance(style, StyleMix) and style.share != (mode == "share"):
                 raise ValueError("a blend inside a blend must have the same mode, replace or share.")
-            for part in style.parts:
+            if isinstance(style, StyleMix) and style.share and style.share_bias != share_bias:
+                raise ValueError(
+                    f"a blend inside a blend must have the same share_bias; the inner has {style.share_bias:g}, this "
+                    f"one {share_bias:g}."
+                )
+            for part in _scaled_to_one(style.parts):
                 parts.append(_placed(part, weight, mask, source))
         _check_same_layers(parts)
         only = parts[0]
@@ -130,16 +134,44 @@ class CellStyleBlend(io.ComfyNode):
 
 
 def _placed(part: StyleKV, weight: float, mask: torch.Tensor | None, source: torch.Tensor | None) -> StyleKV:
-    if mask is not None and part.mask is not None:
-        if mask.shape[-2:] != part.mask.shape[-2:]:
-            raise ValueError("masks of a blend inside a blend must have the same size; resize one of them.")
-        mask = mask * part.mask
     return dataclasses.replace(
         part,
         weight=part.weight * weight,
-        mask=mask if mask is not None else part.mask,
-        source_mask=source if source is not None else part.source_mask,
+        mask=_both(mask, part.mask, "masks"),
+        source_mask=_both(source, part.source_mask, "source masks"),
     )
+
+
+def _both(outer: torch.Tensor | None, inner: torch.Tensor | None, what: str) -> torch.Tensor | None:
+    """Where both masks are; a blend inside a blend has one of each."""
+    if outer is None or inner is None:
+        return inner if outer is None else outer
+    if outer.shape[-2:] != inner.shape[-2:]:
+        raise ValueError(f"{what} of a blend inside a blend must have the same size; resize one of them.")
+    if 1 not in (len(outer), len(inner)) and len(outer) != len(inner):
+        raise ValueError(
+            f"{what} of a blend inside a blend have {len(outer)} and {len(inner)} images; use one, or as many of each."
+        )
+    return outer * inner
+
+
+def _scaled_to_one(parts: tuple[StyleKV, ...]) -> list[StyleKV]:
+    """The parts of a blend with shares that nowhere sum to more than 1, as the blend by itself would scale them."""
+    masks = [None if part.mask is None else part.mask.clamp(0, 1) for part in parts]
+    if all(mask is None for mask in masks):
+        total = max(1.0, sum(part.weight for part in parts))
+        return [dataclasses.replace(part, weight=part.weight / total) for part in parts]
+    sizes = {tuple(mask.shape[-2:]) for mask in masks if mask is not None}
+    if len(sizes) > 1:
+        raise ValueError("masks of a blend inside a blend must have the same size; resize one of them.")
+    total = sum(part.weight * (1.0 if mask is None else mask) for part, mask in zip(parts, masks, strict=True))
+    if not bool((total > 1).any()):
+        return list(parts)
+    scale = 1 / total.clamp_min(1)
+    return [
+        dataclasses.replace(part, mask=scale if mask is None else mask * scale)
+        for part, mask in zip(parts, masks, strict=True)
+    ]
 
 
 def _parse_weights(text: str, masks: list) -> list[float]:
@@ -158,15 +190,26 @@ def _parse_weights(text: str, masks: list) -> list[float]:
     return weights
 
 
-def _check_masks_have_styles(numbers: list[int], masks: dict, what: str) -> None:
+def _checked_masks(numbers: list[int], masks: dict) -> dict[str, torch.Tensor]:
+    """The masks that are connected, each (B, H, W)."""
+    checked = {}
     for name, mask in masks.items():
         number = int(name.rsplit("_", 1)[1])
         if mask is None:
             continue
         if number not in numbers:
             raise ValueError(f"{name} is connected, but style_{number} is not; connect both or neither.")
-        if not bool(torch.isfinite(mask).all()) or mask.numel() == 0:
+        if not torch.is_tensor(mask) or mask.numel() == 0 or not bool(torch.isfinite(mask).all()):
             raise ValueError(f"{name} is empty or contains NaN; connect a MASK with values from 0 to 1.")
+        if mask.ndim == 4 and mask.shape[1] == 1:  # (B, 1, H, W), as some packs hand masks on
+            mask = mask[:, 0]
+        if mask.ndim not in (2, 3):
+            raise ValueError(
+                f"{name} has shape {tuple(mask.shape)}; a MASK (batch, height, width) is expected. Convert an image "
+                "with Convert Image to Mask."
+            )
+        checked[name] = mask if mask.ndim == 3 else mask[None]
+    return checked
 
 
 def _check_same_layers(parts: list[StyleKV]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..engine.latents import with_samples
 from ..engine.sample import sample_injected
 from ..node_parts.dial_inputs import injection_inputs, settings_input
 from ..node_parts.preview import preview_of
@@ -45,4 +46,4 @@ class InjectedSampler(io.ComfyNode):
     @classmethod
     def execute(cls, model, latent, **settings):
         result = sample_injected("InjectedSampler", model=model, latent=latent, progress=preview_of(model), **settings)
-        return io.NodeOutput({**latent, "samples": result})
+        return io.NodeOutput(with_samples(latent, result))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
+from ..engine.latents import with_samples
 from ..equations.adain import adain, pair_batches, patch_adain
 from ..equations.high_pass import high_pass
 from ..node_parts.wire_types import CATEGORY
@@ -110,7 +111,7 @@ class LatentAdaIN(io.ComfyNode):
             styled = styled.movedim(-3, 1)
         else:
             styled = adain(x_content, x_style)
-        return io.NodeOutput({**content, "samples": torch.lerp(x_content, styled, strength)})
+        return io.NodeOutput(with_samples(content, torch.lerp(x_content, styled, strength)))
 
 
 def _samples(latent: dict, what: str) -> torch.Tensor:

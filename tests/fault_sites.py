@@ -151,7 +151,7 @@ SITES: dict[str, Callable] = {
     "recording": _by_name("cellstyle.features.level_recorder.LevelRecorder.record", "after"),
     "recording residuals": _by_name("cellstyle.features.level_recorder.LevelRecorder.record_residual"),
     "injection": _by_name("cellstyle.attention_patch.call_patch.inject_style"),
-    "mixing": _by_name("cellstyle.attention_patch.call_patch.stack_contexts", "after"),
+    "mixing": _by_name("cellstyle.attention_patch.call_patch.stack_branches", "after"),
     "mixing result": _by_name("cellstyle.attention_patch.call_patch.sum_branches"),
     "step AdaIN": _by_name("cellstyle.attention_patch.model_patch.step_adain"),
     "reading": _by_name("cellstyle.style_file.style.read_tensor", "after"),

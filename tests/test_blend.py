@@ -9,7 +9,6 @@ from cellstyle.equations.style_blend import (
     branch_weights,
     mask_on_grid,
     part_of_style,
-    stack_contexts,
     sum_branches,
 )
 from cellstyle.nodes.apply_style import CellStyleApply
@@ -128,16 +127,6 @@ def test_a_source_mask_changes_the_result_and_a_full_one_does_not(scene):
     part[:, :, :8] = 1
     assert nodes.relative_error(scene.run(blend(scene.a, source_masks={1: torch.ones(1, 32, 32)})), scene.only_a) < 1e-4
     assert nodes.relative_error(scene.run(blend(scene.a, source_masks={1: part})), scene.only_a) > 1e-3
-
-
-def test_padding_gets_no_attention():
-    short, long = torch.randn(1, 3, 8), torch.randn(1, 7, 8)
-    context, bias = stack_contexts([(short, None), (long, None)])
-    query = torch.randn(2, 5, 8)
-    attention = torch.nn.functional.scaled_dot_product_attention(query, context, context, attn_mask=bias)
-    alone = torch.nn.functional.scaled_dot_product_attention(query[:1], short, short)
-    assert torch.allclose(attention[:1], alone, atol=1e-6)
-    assert stack_contexts([(short, None), (short, None)])[1] is None
 
 
 def test_share_leaks_less_and_its_bias_goes_from_own_to_replace(scene):

@@ -53,12 +53,21 @@ def find_self_attention(unet) -> dict[LayerKey, SelfAttention]:
                             "SD 1.x, SD 2.x or SDXL checkpoint."
                         )
                     channels = transformer.attn1.to_q.in_features
-                    found[LayerKey(stage, number, index)] = SelfAttention(channels, scale)
+                    found[LayerKey(stage, number, index)] = SelfAttention(
+                        channels, scale, input_is_limited(transformer.attn1.to_q)
+                    )
     if not found:
         raise ValueError(
             f"the model is a {name} without self-attention layers; CellStyle needs SD 1.x, SD 2.x or SDXL."
         )
     return found
+
+
+def input_is_limited(linear) -> bool:
+    """Whether a quantised projection rounds its input with a scale that was fixed when the weights were made: what is
+    larger than anything seen then, as a hidden state times tau, is clipped. ComfyUI's two names for that scale."""
+    scales = (getattr(linear, name, None) for name in ("input_scale", "scale_input"))
+    return any(scale is not None for scale in scales)
 
 
 _TOKEN = re.compile(r"(input|middle|output)(?:\.(\d+)(?:-(\d+))?)?")
