@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import run_nodes as nodes
 import torch
+from cellstyle.nodes.injected_sampler import InjectedSampler
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
 
@@ -93,3 +94,29 @@ def test_a_noise_mask_keeps_the_rest_of_the_content():
     result = nodes.transfer(model, conditioning, content, nodes.latent(1, 4, 16, 16, seed=2), 4)
     assert nodes.relative_error(result[..., :7], content["samples"][..., :7]) < 1e-5
     assert nodes.relative_error(result[..., 9:], content["samples"][..., 9:]) > 1e-2
+
+
+def test_a_masked_latent_is_paired_before_its_mask_is_used():
+    """Latent From Batch, 1 of 2, then Set Latent Noise Mask."""
+    model, conditioning = tiny_model(), tiny_conditioning()
+    start, query, _ = nodes.invert(model, conditioning, nodes.latent(2, 4, 8, 8), steps=2)
+    style_kv, _ = nodes.capture(model, conditioning, nodes.latent(1, 4, 8, 8), steps=2)
+    mask = torch.ones(1, 1, 64, 64)
+    picked = {"samples": start["samples"][1:], "noise_mask": mask, "batch_index": [1]}
+    with pytest.raises(ValueError, match="1 latents are sampled with 2 content images"):
+        nodes.sample(model, conditioning, picked, style_kv, query)
+
+
+def test_the_numbers_of_a_batch_stay_only_with_that_batch():
+    model, conditioning = tiny_model(), tiny_conditioning()
+    start, query, _ = nodes.invert(model, conditioning, nodes.latent(1, 4, 8, 8), steps=2)
+    styles, inverted = nodes.capture(model, conditioning, nodes.latent(2, 4, 8, 8), steps=2)
+    numbered = {**start, "batch_index": [7]}
+    inputs = {"model": model, "conditioning": conditioning, "content_query": query, **nodes.DIALS}
+    grown = InjectedSampler.execute(latent=numbered, style_kv=styles, **inputs).result[0]
+    assert len(grown["samples"]) == 2
+    assert "batch_index" not in grown
+    assert "batch_index" not in nodes.adain(numbered, inverted)
+    one_style = nodes.capture(model, conditioning, nodes.latent(1, 4, 8, 8), steps=2)[0]
+    kept = InjectedSampler.execute(latent=numbered, style_kv=one_style, **inputs).result[0]
+    assert kept["batch_index"] == numbered["batch_index"] == [7]

@@ -62,13 +62,13 @@ class Perturbation:
 @pytest.mark.parametrize("replacer", [perturbed_attention, Perturbation()])
 def test_values_handed_on_as_they_are_are_refused_where_they_are_the_styles(scene, replacer):
     with pytest.raises(ValueError, match=r"works on the picture's own self-attention in output\.\d.*out of layers"):
-        scene.sample(guided(replacer, [5])(scene.inject(scene.model)))
+        scene.sample(guided(replacer, [8])(scene.inject(scene.model)))
 
 
 def test_perturbed_attention_elsewhere_and_blurred_queries_anywhere_compose(scene):
-    free = lambda model: scene.inject(model, layers="output.3-4")  # noqa: E731
-    check_both_are_there(scene, guided(perturbed_attention, [5]), inject=free, swap=False)
-    check_both_are_there(scene, guided(blurred_queries, [5]), swap=False)
+    free = lambda model: scene.inject(model, layers="output.6-7")  # noqa: E731
+    check_both_are_there(scene, guided(perturbed_attention, [9]), inject=free, swap=False)
+    check_both_are_there(scene, guided(blurred_queries, [8]), swap=False)
 
 
 def windowed(model):

@@ -90,7 +90,7 @@ def test_levels_start_at_the_models_smallest_sigma_and_skip_the_final_zero():
 
 
 @pytest.mark.parametrize(
-    "sigmas", [[1.0], [0.0, 1.0], [2.0, 2.0, 0.0], [3.0, float("nan"), 0.0], [3.0, -1.0], [[3.0, 0.0]]]
+    "sigmas", [[1.0], [0.0, 1.0], [2.0, 2.0], [2.0, 3.0, 0.0], [3.0, float("nan"), 0.0], [3.0, -1.0], [[3.0, 0.0]]]
 )
 def test_sigmas_that_cannot_be_climbed_are_refused(sigmas):
     with pytest.raises(ValueError, match="sigmas"):
@@ -142,3 +142,15 @@ def test_a_spacing_that_cannot_be_is_refused():
         ddim_sigmas(model_sigmas, 982, "linspace")
     with pytest.raises(ValueError, match=r"spacing 'karras' is unknown; choose one of leading, linspace"):
         ddim_sigmas(model_sigmas, 10, "karras")
+
+
+def test_levels_that_a_scheduler_repeats_count_once():
+    """LaplaceScheduler's first levels are all the highest of the model."""
+    laplace = torch.tensor([14.6, 14.6, 14.6, 3.0, 0.5, 0.0])
+    assert check_sampling_sigmas(laplace).tolist() == pytest.approx([14.6, 3.0, 0.5, 0.0])
+    model, conditioning, content = tiny_model(), tiny_conditioning(), nodes.latent(1, 4, 8, 8)
+    start, query, sigmas = nodes.invert(model, conditioning, content, sigmas=laplace)
+    assert len(sigmas) == 4
+    assert len(query.bank.levels) == 3
+    again = nodes.sample(model, conditioning, start, sigmas=laplace)
+    assert torch.equal(again, nodes.sample(model, conditioning, start, sigmas=sigmas))

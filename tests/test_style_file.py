@@ -246,3 +246,20 @@ def test_levels_that_end_above_zero_are_kept(folder, captured):
     assert torch.equal(loaded.bank.sigmas, sigmas)
     assert len(loaded.bank.features) == 3
     assert difference(style_kv.bank, loaded.bank) <= 1e-6 * scale(style_kv.bank)
+
+
+def test_loading_draws_none_of_the_hosts_random_numbers(folder, captured):
+    """Not even beside a node that draws some in every network call."""
+    model, _, style_kv, inverted = captured
+    file, drawing = save(style_kv, inverted), model.clone()
+
+    def draw(apply_model, args):
+        torch.rand(1)
+        return apply_model(args["input"], args["timestep"], **args["c"])
+
+    drawing.set_model_unet_function_wrapper(draw)
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    load(file, drawing)
+    assert torch.equal(torch.rand(4), expected)
