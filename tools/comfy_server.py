@@ -34,7 +34,8 @@ class ComfyServer:
     bare ComfyUI. extra_custom_nodes: more custom node folders, loaded under their own names. args, env: added to the
     command line (the last one of a repeated option counts) and to the environment. port: tried first; a busy one is
     replaced by a free one. cpu: True or False, or None to use an accelerator when there is one. keep: leave the run
-    folder as it is afterwards (otherwise only server.log stays).
+    folder as it is afterwards (otherwise only server.log stays). runs: where run folders go (default: .host/runs),
+    one for each machine where several share a checkout.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ComfyServer:
         cpu: bool | None = None,
         keep: bool = False,
         timeout: float = 180.0,
+        runs: Path | None = None,
     ):
         self.host = host or find()
         self.pack = pack
@@ -59,8 +61,9 @@ class ComfyServer:
         self.cpu = cpu
         self.keep = keep
         self.timeout = timeout
-        self.run_dir = host_root() / "runs" / f"{time.strftime('%m%d-%H%M%S')}-{os.getpid()}-{next(_numbers)}"
+        self.run_dir = (runs or host_root() / "runs") / f"{time.strftime('%m%d-%H%M%S')}-{os.getpid()}-{next(_numbers)}"
         self.process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
         self._client: ComfyClient | None = None
 
     def __enter__(self) -> "ComfyServer":
@@ -117,6 +120,7 @@ class ComfyServer:
 
     def start(self) -> "ComfyServer":
         """Start the process and wait until it answers with the pack loaded; ServerDied with the log's end if not."""
+        self._stopped = False
         prune_runs(self.run_dir.parent)
         for name in ("input", "output", "temp", "user", "custom_nodes", "models/checkpoints"):
             (self.run_dir / name).mkdir(parents=True, exist_ok=True)
@@ -129,7 +133,7 @@ class ComfyServer:
                 self._wait_until_up()
                 break
             except ServerDied:
-                if attempt == 2 or "address already in use" not in self.log().lower():
+                if self._stopped or attempt == 2 or "address already in use" not in self.log().lower():
                     raise
                 self.port = 0  # somebody took the port between the look and the launch
         self._check_pack()
@@ -137,6 +141,7 @@ class ComfyServer:
 
     def stop(self, failed: bool = False) -> None:
         """End the whole process group and, unless `keep` or `failed`, delete all of the run folder but the log."""
+        self._stopped = True
         if self._client:
             self._client.close()
             self._client = None
@@ -150,6 +155,8 @@ class ComfyServer:
 
     def check_alive(self) -> None:
         """ServerDied, with the end of the log, when the process has ended."""
+        if self._stopped:
+            raise ServerDied("ComfyUI was stopped.")
         if self.process is None or self.process.poll() is None:
             return
         raise ServerDied(

@@ -87,6 +87,15 @@ def read_version(comfyui: Path) -> str:
     return "unknown"
 
 
+def pack_version() -> str:
+    """The version of this pack, as its pyproject.toml says; "unknown" where that is not here."""
+    path = ROOT / "pyproject.toml"
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        if line.startswith("version = "):
+            return line.partition("=")[2].strip().strip("\"'")
+    return "unknown"
+
+
 def users_host() -> Host | None:
     """The user's own ComfyUI named by the environment, or None; HostError when the path is not one.
 

@@ -1,0 +1,1 @@
+"""Many pictures through one or many ComfyUIs, each once, resumed and retried. For tools; ComfyUI never imports it."""

@@ -1,0 +1,72 @@
+"""Claims: whoever makes a picture says so first, in a file that only one can create."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+
+from .out_folder import OutFolder, SignsOfLife, full
+
+
+class Claims:
+    """Claims of one runner in a folder that others may use at the same time.
+
+    A claim is a file HASH.N that holds its runner's name. The highest N counts: a dead runner's claim is taken over by
+    creating the next, which again only one can.
+    """
+
+    def __init__(self, out: OutFolder, signs: SignsOfLife):
+        self.out, self.signs = out, signs
+        self.folder = out.folder("claims")
+
+    def take(self, name: str) -> bool:
+        """Whether the picture is now this runner's. Look for its outputs again afterwards: another may have ended it.
+
+        Raises: FleetError where the disk is full, OSError from it.
+        """
+        key = _key(name)
+        number, holder = self._holder(key)
+        if number and (holder == self.out.runner or self.signs.lives(holder)):
+            return False
+        try:
+            handle = os.open(self.folder / f"{key}.{number + 1}", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise full(error, self.out.root) or error from None
+        with os.fdopen(handle, "w") as file:
+            file.write(self.out.runner)
+        return True
+
+    def release(self, name: str) -> None:
+        """The picture is made, or given up: its claims go."""
+        key = _key(name)
+        for number in range(self._highest(key), 0, -1):
+            with contextlib.suppress(OSError):
+                os.unlink(self.folder / f"{key}.{number}")
+
+    def _holder(self, key: str) -> tuple[int, str]:
+        number = self._highest(key)
+        try:
+            holder = (self.folder / f"{key}.{number}").read_text() if number else ""
+        except OSError:
+            holder = ""
+        if number and not holder:  # created a moment ago and not yet written, or its writer died just then
+            holder = self.out.runner if self._is_fresh(key, number) else ""
+        return number, holder
+
+    def _highest(self, key: str) -> int:
+        number = 0
+        while os.path.lexists(self.folder / f"{key}.{number + 1}"):
+            number += 1
+        return number
+
+    def _is_fresh(self, key: str, number: int) -> bool:
+        with contextlib.suppress(OSError):
+            return abs(os.stat(self.folder / f"{key}.{number}").st_mtime - self.signs.now()) < 60
+        return True
+
+
+def _key(name: str) -> str:
+    return hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
