@@ -140,7 +140,7 @@ def test_a_patch_that_makes_its_own_keys_and_values_is_refused(scene):
 def test_a_replacer_that_does_not_attend_is_refused(scene):
     model = scene.inject(scene.model)
     model.set_model_attn1_replace(lambda q, k, v, extra_options: v, "output", 9)
-    with pytest.raises(ValueError, match=r"attention of output\.9 by something that does not answer every token"):
+    with pytest.raises(ValueError, match=r"works on the picture.s own self-attention in output\.9"):
         scene.sample(model)
 
 
