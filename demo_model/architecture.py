@@ -1,5 +1,7 @@
 """Shape of the demo model's UNet: Stable Diffusion 1.5's topology, narrow. Training and loading both read it here."""
 
+from torch import nn
+
 LATENT_CHANNELS = 16
 CONTEXT_DIM = 32
 CONTEXT_TOKENS = 4
@@ -24,3 +26,20 @@ UNET_CONFIG = {
     "use_linear_in_transformer": False,
     "adm_in_channels": None,
 }
+
+COMFYUI_NORM_GROUPS = 32
+"""Groups of every GroupNorm as ComfyUI builds them, where a weights file says nothing else."""
+
+NORM_GROUPS = 8
+"""Groups that a new training takes. 32 on 32 channels is an instance norm: it removes the palette and the timestep from
+every block on the finest grid. Stable Diffusion has 10 channels a group there, this has 4."""
+
+
+def set_norm_groups(unet: nn.Module, groups: int) -> None:
+    """Give every GroupNorm of the UNet so many groups; a ValueError where they do not divide its channels."""
+    norms = [module for module in unet.modules() if isinstance(module, nn.GroupNorm)]
+    for norm in norms:
+        if groups < 1 or norm.num_channels % groups:
+            raise ValueError(f"{groups} norm groups do not divide {norm.num_channels} channels of the UNet.")
+    for norm in norms:
+        norm.num_groups = groups

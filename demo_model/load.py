@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import comfy.model_base
 import comfy.model_management as management
 import comfy.model_patcher
 import comfy.sd
@@ -12,23 +13,30 @@ import comfy.taesd.taesd
 import comfy.utils
 
 from . import weights
-from .architecture import UNET_CONFIG
+from .architecture import UNET_CONFIG, set_norm_groups
 from .autoencoder import LATENT_CHANNELS, PatchAutoencoder
 from .latent_space import CellStyleDemoLatents
 
 
 class _DemoConfig(comfy.supported_models.SD15):
-    """Stable Diffusion 1.5's settings, where more than 4 channels do not mean inpainting."""
+    """Stable Diffusion 1.5's settings, where more than 4 channels are no inpainting; the file says what it predicts."""
+
+    prediction = "eps"
 
     def inpaint_model(self) -> bool:
         return False
 
+    def model_type(self, state_dict: dict, prefix: str = "") -> comfy.model_base.ModelType:
+        types = comfy.model_base.ModelType
+        return types.V_PREDICTION if self.prediction == "v" else types.EPS
+
 
 def load_demo_model(path: Path = weights.WEIGHTS):
     """(ModelPatcher, conditioning, VAE). Devices and number types are chosen as for any other diffusion model."""
-    tensors, _ = weights.read(path)
+    tensors, notes = weights.read(path)
+    network = weights.network(notes)
     try:
-        model = _model(tensors)
+        model = _model(tensors, *network)
         vae = _vae(weights.part(tensors, weights.VAE_PREFIX))
         conditioning = [[tensors[weights.NULL_CONTEXT].float(), {}]]
     except (KeyError, RuntimeError) as error:
@@ -36,9 +44,10 @@ def load_demo_model(path: Path = weights.WEIGHTS):
     return model, conditioning, vae
 
 
-def _model(tensors: dict) -> comfy.model_patcher.ModelPatcher:
+def _model(tensors: dict, prediction: str, groups: int) -> comfy.model_patcher.ModelPatcher:
     state = weights.part(tensors, weights.UNET_PREFIX)
     config = _DemoConfig(dict(UNET_CONFIG))
+    config.prediction = prediction
     config.unet_config.update(UNET_CONFIG)  # the class has head counts of its own, for the full width
     config.latent_format = CellStyleDemoLatents(
         *(tensors[name] for name in (weights.LATENT_MEAN, weights.LATENT_STD, weights.RGB_FACTORS, weights.RGB_BIAS))
@@ -51,6 +60,7 @@ def _model(tensors: dict) -> comfy.model_patcher.ModelPatcher:
     )
     config.set_inference_dtype(dtype, management.unet_manual_cast(dtype, device, types))
     model = config.get_model(state, "")
+    set_norm_groups(model.diffusion_model, groups)
     expected = set(model.diffusion_model.state_dict())
     if expected != set(state):
         raise KeyError(f"{len(expected ^ set(state))} tensors of the UNet are missing or too many")

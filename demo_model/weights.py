@@ -8,13 +8,18 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
+from .architecture import COMFYUI_NORM_GROUPS
+
 WEIGHTS = Path(__file__).resolve().parent / "cellstyle_demo.safetensors"
 UNET_PREFIX = "model.diffusion_model."
 VAE_PREFIX = "first_stage_model."
 NULL_CONTEXT = "null_context"  # (1, 4, 32): the conditioning of "no prompt"
 LATENT_MEAN, LATENT_STD = "latent.mean", "latent.std"  # (16,)
 RGB_FACTORS, RGB_BIAS = "latent.rgb_factors", "latent.rgb_bias"  # (16, 3), (3,): colours of the live preview
-FORMAT = "cellstyle-demo-1"
+FORMAT = "cellstyle-demo-2"
+FORMATS = ("cellstyle-demo-1", FORMAT)  # the first had no PREDICTION and NORM_GROUPS: noise and ComfyUI's 32
+PREDICTION, NORM_GROUPS = "unet_prediction", "unet_norm_groups"
+PREDICTIONS = ("eps", "v")
 RESTORE = "Restore demo_model/cellstyle_demo.safetensors from the repository (or install the node pack again)."
 
 
@@ -44,10 +49,10 @@ def read(path: Path = WEIGHTS) -> tuple[dict[str, torch.Tensor], dict[str, str]]
         raise ValueError(
             f"{path} ({size} bytes) cannot be read: it is truncated or damaged ({error}). {RESTORE}"
         ) from error
-    if notes.get("format") != FORMAT:
+    if notes.get("format") not in FORMATS:
         raise ValueError(
             f"{path} is not a CellStyle demo model that this version reads: its format is "
-            f"{notes.get('format', 'not given')!r}, expected {FORMAT!r}. {RESTORE}"
+            f"{notes.get('format', 'not given')!r}, expected {' or '.join(map(repr, FORMATS))}. {RESTORE}"
         )
     found = checksum(tensors)
     if found != notes.get("checksum"):
@@ -56,6 +61,23 @@ def read(path: Path = WEIGHTS) -> tuple[dict[str, torch.Tensor], dict[str, str]]
             f"{notes.get('checksum', 'nothing')[:16]}. {RESTORE}"
         )
     return tensors, notes
+
+
+def network(notes: dict[str, str]) -> tuple[str, int]:
+    """(what the UNet predicts: "eps" or "v"; groups of its norms) as the file's notes say, or as before they said it.
+
+    Both change every picture and neither shows in a tensor's shape, so a ValueError refuses what is not known.
+    """
+    prediction = notes.get(PREDICTION, "eps")
+    groups = notes.get(NORM_GROUPS, str(COMFYUI_NORM_GROUPS))
+    if prediction not in PREDICTIONS:
+        raise ValueError(
+            f"The demo model's file says that its UNet predicts {prediction!r}; this version knows "
+            f"{' and '.join(map(repr, PREDICTIONS))}. Update the node pack, or: {RESTORE}"
+        )
+    if not (groups.isascii() and groups.isdigit() and int(groups) > 0):
+        raise ValueError(f"The demo model's file gives {groups!r} as its norm groups, expected a number. {RESTORE}")
+    return prediction, int(groups)
 
 
 def part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

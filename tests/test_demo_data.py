@@ -23,7 +23,7 @@ def picture(name: str, seed: int, height: int = SIZE, width: int = SIZE) -> np.n
 
 def test_the_families_are_those_that_the_card_names():
     assert set(GROUPS["contents"]) == {
-        *("fluorescence", "tissue", "plant_cells", "tem_organelles", "tem_chloroplast", "golgi")
+        *("fluorescence", "tissue", "plant_cells", "tem_organelles", "tem_chloroplast", "golgi", "lone_cells")
     }
     assert set(GROUPS["styles"]) == {
         *("porcelain", "ink_wash", "impression", "mural", "durian", "woodblock"),

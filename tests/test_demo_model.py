@@ -138,6 +138,56 @@ def test_a_part_is_missing(tmp_path):
         load_demo_model(path)
 
 
+@pytest.fixture
+def rewritten(tmp_path):
+    """The shipped tensors in a file with other notes."""
+
+    def write(**notes: str):
+        tensors, own = weights.read()
+        kept = {name: own[name] for name in ("version",)}
+        path = tmp_path / "rewritten.safetensors"
+        save_file(tensors, path, {"format": weights.FORMAT, "checksum": weights.checksum(tensors), **kept, **notes})
+        return path
+
+    return write
+
+
+def norm_groups(model) -> set[int]:
+    return {m.num_groups for m in model.model.diffusion_model.modules() if isinstance(m, torch.nn.GroupNorm)}
+
+
+def test_the_file_says_what_its_unet_predicts_and_how_its_norms_are_grouped(rewritten):
+    import comfy.model_base
+
+    types = comfy.model_base.ModelType
+    model, _, _ = load_demo_model(rewritten(unet_prediction="v", unet_norm_groups="8"))
+    assert model.model.model_type == types.V_PREDICTION and norm_groups(model) == {8}
+    model, _, _ = load_demo_model(rewritten(unet_prediction="eps", unet_norm_groups="16"))
+    assert model.model.model_type == types.EPS and norm_groups(model) == {16}
+
+
+def test_files_of_earlier_versions_predict_noise_with_comfyuis_norms(rewritten):
+    import comfy.model_base
+
+    model, _, _ = load_demo_model(rewritten(format="cellstyle-demo-1"))
+    assert model.model.model_type == comfy.model_base.ModelType.EPS and norm_groups(model) == {32}
+
+
+@pytest.mark.parametrize(
+    ("notes", "words"),
+    [
+        ({"unet_prediction": "flow"}, "predicts 'flow'"),
+        ({"unet_norm_groups": "many"}, "'many' as its norm groups"),
+        ({"unet_norm_groups": "0"}, "'0' as its norm groups"),
+        ({"unet_norm_groups": "7"}, "7 norm groups do not divide"),
+        ({"format": "cellstyle-demo-3"}, "not a CellStyle demo model that this version reads"),
+    ],
+)
+def test_what_a_later_version_may_write_is_refused_in_words(rewritten, notes, words):
+    with pytest.raises(ValueError, match=words):
+        load_demo_model(rewritten(**notes))
+
+
 def test_notes_say_where_the_weights_come_from():
     _, notes = weights.read()
     assert {"version", "unet_samples", "unet_minutes", "data", "license", "checksum"} <= set(notes)

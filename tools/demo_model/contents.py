@@ -3,6 +3,7 @@
 from contents_em import golgi, tem_chloroplast, tem_organelles
 from contents_fluorescence import fluorescence
 from contents_light import plant_cells, tissue
+from contents_lone import lone_cells
 
 CONTENTS = {
     "fluorescence": fluorescence,
@@ -11,4 +12,5 @@ CONTENTS = {
     "tem_organelles": tem_organelles,
     "tem_chloroplast": tem_chloroplast,
     "golgi": golgi,
+    "lone_cells": lone_cells,
 }

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 from demo_model import weights
 
 DATA = (
-    "pictures drawn by tools/demo_model (6 families of micrographs, 12 of ornament) and crops of micrographs and "
+    "pictures drawn by tools/demo_model (7 families of micrographs, 12 of ornament) and crops of micrographs and "
     "textures bundled with scikit-image: tissue section, cell, retina, brick, grass, gravel"
 )
 
@@ -39,7 +39,9 @@ def gather() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     for name, key in zip(names, ("mean", "std", "rgb_factors", "rgb_bias"), strict=True):
         tensors[name] = space[key].float()
     notes = {
-        "unet_samples": str(unet["samples"]),
+        weights.PREDICTION: unet["settings"]["prediction"],
+        weights.NORM_GROUPS: str(unet["settings"]["groups"]),
+        "unet_samples": str(unet["samples"] + unet["earlier_samples"]),
         "unet_steps": str(unet["step"]),
         "unet_minutes": f"{unet['seconds'] / 60:.1f}",
         "autoencoder_crops": str(autoencoder["crops"]),

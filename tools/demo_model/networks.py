@@ -10,6 +10,7 @@ from train_paths import ROOT, use_comfyui
 
 sys.path.insert(0, str(ROOT))
 
+from demo_model.architecture import NORM_GROUPS, UNET_CONFIG, set_norm_groups
 from demo_model.autoencoder import FACTOR, LATENT_CHANNELS, PATCH, PatchAutoencoder
 
 # PyTorch's default leaves attention logits with a spread of 1/3, a nearly uniform average that learns slowly; now 1.
@@ -38,19 +39,20 @@ def build_autoencoder(pictures: torch.Tensor | None = None) -> PatchAutoencoder:
 
 
 @torch.no_grad()
-def build_unet() -> nn.Module:
+def build_unet(groups: int = NORM_GROUPS) -> nn.Module:
     """ComfyUI's UNetModel in the demo model's shape (demo_model.architecture), initialised for training, float32."""
     use_comfyui()
     import comfy.ops
     from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock, UNetModel
-
-    from demo_model.architecture import UNET_CONFIG
 
     unet = UNetModel(**UNET_CONFIG, dtype=torch.float32, operations=comfy.ops.manual_cast)
     for module in unet.modules():
         if isinstance(module, nn.Conv2d | nn.Linear | nn.GroupNorm | nn.LayerNorm):
             module.comfy_cast_weights = False
             module.__class__.__mro__[2].reset_parameters(module)
+        if isinstance(module, nn.GroupNorm):  # attention leaves transposed pictures, on which it is slow on a CPU
+            module.register_forward_pre_hook(lambda _, inputs: (inputs[0].contiguous(),))
+    set_norm_groups(unet, groups)
     for module in unet.modules():
         if isinstance(module, ResBlock):
             _zero(module.out_layers[-1])

@@ -2,19 +2,26 @@
 
     python tools/demo_model/train_unet.py --minutes 48 [--resume | --init-from demo_model/cellstyle_demo.safetensors]
 
-Noise prediction on Stable Diffusion's schedule, weighted by min-SNR-5, on crops of 16x16 latents; larger ones in the
-last fifth of the time. In part of the batches (--reference) the self-attention of output blocks 6..11 takes keys and
-values from another crop of the same picture at the same noise level. The network so learns to read texture from a
-reference.
+v-prediction on Stable Diffusion's schedule, the error of the clean picture weighted by min(5, 1 + 1 / sigma^2), 8 norm
+groups. Half of every batch are clean crops with keys and values of their own; the other half are queries whose
+self-attention in output blocks 6..11 reads keys and values of the first half, another crop of the same picture at the
+same level. The queries are shown in another look (train_batches.py) and have to find the reference's. So the network
+learns to take its look from keys and values. Stable Diffusion is not trained so.
+
+Controls: --look 0, --prediction eps, --attention-start 0.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import time
 
 import torch
-from networks import build_unet
+from attention_start import start_attention
+from networks import NORM_GROUPS, build_unet
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from train_batches import Batches
 from train_common import Ema, cosine, save_atomically
 from train_latents import LATENTS
 from train_optimizer import Optimizers, split_weights
@@ -23,81 +30,100 @@ from train_paths import WORK, use_comfyui
 
 CHECKPOINT = WORK / "unet.pt"
 REFERENCE_BLOCKS = range(6, 12)
-LR_MUON, LR_ADAM = 0.012, 1e-3
+LR_MUON, LR_ADAM = 0.008, 1e-3
 EDGES = ("input_blocks.0.", "out.2.")
+EMA = 0.997
+KEEP_EVERY = 20 * 60  # seconds between the states that stay for export.py --average
+ATTENTION_START = 2.5
+ATTENTION = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
+SETTINGS = ("prediction", "groups", "look", "attention_start")
 
 
-def swap_halves(n: torch.Tensor, context: torch.Tensor, value: torch.Tensor, extra_options: dict):
-    """An attn1_patch: in output blocks 6..11, keys and values are those of the batch's other half; n (B, tokens, C)."""
+def read_reference(n: torch.Tensor, context: torch.Tensor, value: torch.Tensor, extra_options: dict):
+    """An attn1_patch: in output blocks 6..11 the batch's second half reads the first half; n (B, tokens, C)."""
     kind, number = extra_options["block"]
     if kind == "output" and number in REFERENCE_BLOCKS:
-        other = n.roll(n.shape[0] // 2, dims=0)
-        return n, other, other
+        read = n[: len(n) // 2].repeat(2, 1, 1)
+        return n, read, read
     return n, context, value
 
 
-def crop_pairs(latents: torch.Tensor, count: int, size: int, generator: torch.Generator) -> torch.Tensor:
-    """(2 * count, 16, size, size): crop i and crop count + i are of the same picture."""
-    chosen = torch.randint(len(latents), (count,), generator=generator).tolist()
-    room = latents.shape[-1] - size + 1
-    corners = torch.randint(room, (2, count, 2), generator=generator).tolist()
-    places = [(k, y, x) for half in corners for k, (y, x) in zip(chosen, half, strict=True)]
-    return torch.stack([latents[k, :, y : y + size, x : x + size] for k, y, x in places])
+def denoised(unet, context, x, sigma, t, options: dict, prediction: str) -> torch.Tensor:
+    """The clean latents that the network finds in x = clean + sigma * noise, (B, 16, h, w); sigma (B, 1, 1, 1)."""
+    scale = (1 + sigma**2) ** 0.5
+    found = unet(x / scale, t, context.expand(len(x), -1, -1), transformer_options=options).float()
+    return x / scale**2 - found * sigma / scale if prediction == "v" else x - sigma * found
 
 
 def size_of(share: float, batch: int) -> tuple[int, int]:
     """(latent size, batch) after that share of the time: large crops at the end, so that attention sees far."""
-    if share < 0.8:
+    if share < 0.65:
         return 16, batch
-    return (24, max(2, batch // 4 * 2)) if share < 0.93 else (32, max(2, batch // 6 * 2))
+    return (24, max(2, batch // 4 * 2)) if share < 0.87 else (32, max(2, batch // 6 * 2))
 
 
 class Trainer:
     """The network, what it is trained with, and where it stands."""
 
-    def __init__(self, device: torch.device, team: Team, seed: int = 0):
-        torch.manual_seed(seed)
-        self.device, self.team, self.seed = device, team, seed
-        cached = torch.load(LATENTS, weights_only=False)
-        self.mean, self.std = (cached[k].view(1, -1, 1, 1).to(device) for k in ("mean", "std"))
-        self.latents = cached["latents"]
-        self.unet = build_unet().to(device)
+    def __init__(self, device: torch.device, team: Team, options: argparse.Namespace):
+        torch.manual_seed(options.seed)
+        self.device, self.team, self.seed = device, team, options.seed
+        self.bf16 = options.bf16 or device.type == "cuda"
+        self.settings = {name: getattr(options, name) for name in SETTINGS}
+        self.unet = build_unet(options.groups).to(device)
         self.context = torch.randn(1, 4, 32, generator=torch.Generator().manual_seed(1)).to(device)
         self.optimizer = Optimizers(*split_weights(self.unet, EDGES), LR_MUON, LR_ADAM, 0.01, team)
-        self.ema = Ema(self.unet, 0.999)
-        self.generator = torch.Generator()
-        self.sigmas = _sigmas().to(device)
-        self.step = self.samples = 0
+        self.ema = Ema(self.unet, EMA)
+        self.generator = torch.Generator().manual_seed(options.seed)
+        self.sigmas = _sigmas()
+        cached = torch.load(LATENTS, weights_only=False)
+        self.batches = Batches(cached, self.sigmas, options.look, self.generator)
+        self.step = self.samples = self.earlier_samples = 0
         self.seconds = 0.0
         self.curve: list[tuple[float, int, float]] = []
 
-    def loss(self, batch: int, size: int, reference: bool) -> tuple[torch.Tensor, float]:
-        """(weighted loss, plain mean squared error of the noise) of one batch."""
-        z = crop_pairs(self.latents, batch // 2, size, self.generator).to(self.device, torch.float32)
-        z = (z - self.mean) / self.std
-        half = torch.randint(1000, (batch // 2,), generator=self.generator)
-        t = half.repeat(2) if reference else torch.randint(1000, (batch,), generator=self.generator)
-        sigma = self.sigmas[t.to(self.device)].view(-1, 1, 1, 1)
-        noise = torch.randn(z.shape, generator=self.generator).to(self.device)
-        x = (z + sigma * noise) / (1 + sigma**2) ** 0.5
-        options = {"patches": {"attn1_patch": [swap_halves]}} if reference else {}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            predicted = self.unet(
-                x, t.to(self.device).float(), self.context.expand(batch, -1, -1), transformer_options=options
-            )
-        error = (predicted.float() - noise).square().mean(dim=(1, 2, 3))
-        weight = (5 * sigma.flatten() ** 2).clamp(max=1)  # min(SNR, 5) / SNR
-        return (weight * error).mean(), error.mean().item()
+    def denoise(self, batch, options: dict) -> torch.Tensor:
+        """The clean latents found in a batch with fresh noise."""
+        shown, sigma = batch.shown.to(self.device), self.sigmas[batch.t].view(-1, 1, 1, 1).to(self.device)
+        x = shown + sigma * torch.randn(shown.shape, generator=self.generator).to(self.device)
+        # on a CPU the fused attention's way back is ten times slower in bf16 than its parts
+        kernels = [SDPBackend.MATH] if self.bf16 and self.device.type == "cpu" else list(ATTENTION)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16), sdpa_kernel(kernels):
+            t = batch.t.to(self.device).float()
+            return denoised(self.unet, self.context, x, sigma, t, options, self.settings["prediction"])
+
+    def loss(self, count: int, size: int) -> tuple[torch.Tensor, dict[str, float]]:
+        """(weighted loss, squared error of the clean latents in references and queries) of one batch."""
+        batch = self.batches.draw(count // 2, size)
+        found = self.denoise(batch, {"patches": {"attn1_patch": [read_reference]}})
+        error = (found - batch.target.to(self.device)).square().mean(dim=(1, 2, 3))
+        weight = (1 + self.sigmas[batch.t].to(self.device) ** -2).clamp(max=5)
+        own, read = error.detach().chunk(2)
+        return (weight * error).mean(), {"reference": own.mean().item(), "query": read.mean().item()}
+
+    def start_attention(self, spread: float) -> None:
+        batch = self.batches.draw(8, 16)
+        batch.t.fill_(450)
+        blocks = REFERENCE_BLOCKS
+        start_attention(self.unet, blocks, spread, lambda options: self.denoise(batch, options), self.generator)
+        self.ema = Ema(self.unet, EMA)
 
     def save(self) -> None:
-        state = {name: getattr(self, name) for name in ("step", "samples", "seconds", "curve")}
+        names = ("step", "samples", "earlier_samples", "seconds", "curve", "settings", "seed")
+        state = {name: getattr(self, name) for name in names}
         state.update(net=self.unet.state_dict(), ema=self.ema.values, ema_count=self.ema.count)
-        state.update(optimizer=self.optimizer.state_dict(), context=self.context.cpu(), seed=self.seed)
+        state.update(optimizer=self.optimizer.state_dict(), context=self.context.cpu())
         save_atomically(state, CHECKPOINT)
+
+    def keep(self) -> None:
+        """A copy of the checkpoint that stays, named by its samples."""
+        shutil.copyfile(CHECKPOINT, CHECKPOINT.with_name(f"unet-{self.samples}.pt"))
 
     def resume(self) -> None:
         state = torch.load(CHECKPOINT, weights_only=False, map_location=self.device)
-        for name in ("step", "samples", "seconds", "curve"):
+        if state["settings"] != self.settings:
+            raise SystemExit(f"The checkpoint was trained with {state['settings']}, not with {self.settings}.")
+        for name in ("step", "samples", "earlier_samples", "seconds", "curve", "seed"):
             setattr(self, name, state[name])
         self.unet.load_state_dict(state["net"])
         self.ema.values, self.ema.count = state["ema"], state["ema_count"]
@@ -105,12 +131,16 @@ class Trainer:
 
     def start_from(self, path: str) -> None:
         """Weights of an exported model, with a fresh optimizer and clock."""
-        from safetensors.torch import load_file
+        from safetensors import safe_open
 
         prefix = "model.diffusion_model."
-        weights = {k[len(prefix) :]: v.float() for k, v in load_file(path).items() if k.startswith(prefix)}
-        self.unet.load_state_dict(weights)
-        self.ema = Ema(self.unet, 0.999)
+        with safe_open(path, "pt") as file:
+            notes = file.metadata()
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+            self.unet.load_state_dict({name[len(prefix) :]: file.get_tensor(name).float() for name in names})
+            self.context = file.get_tensor("null_context").float().to(self.device)
+        self.earlier_samples = int(notes["unet_samples"])
+        self.ema = Ema(self.unet, EMA)
 
 
 def _sigmas() -> torch.Tensor:
@@ -124,21 +154,21 @@ def _sigmas() -> torch.Tensor:
 def train(team: Team, options: argparse.Namespace) -> None:
     """Until options.minutes in all are over, earlier runs included."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trainer = Trainer(device, team)
+    trainer = Trainer(device, team, options)
     if options.resume:
         trainer.resume()
     elif options.init_from:
         trainer.start_from(options.init_from)
-    batch = options.batch or (512 if device.type == "cuda" else 48)
+    if options.attention_start and not options.resume:
+        trainer.start_attention(options.attention_start)
+    batch = options.batch or (512 if device.type == "cuda" else 64)
     trainer.generator.manual_seed((trainer.seed * 1_000_003 + trainer.step) * 64 + team.rank)
     total, before, start = options.minutes * 60, trainer.seconds, time.monotonic()
-    saved, running = start, {}
+    saved, kept, running = start, start, {}
     while (spent := team.agree(before + time.monotonic() - start)) < total:
         share = spent / total
         size, count = size_of(share, batch // team.count)
-        chance = torch.rand((), generator=torch.Generator().manual_seed(trainer.step))  # the same in every process
-        paired = bool(chance < options.reference)
-        loss, error = trainer.loss(count, size, paired)
+        loss, errors = trainer.loss(count, size)
         trainer.unet.zero_grad(set_to_none=True)
         loss.backward()
         team.mean_gradients(trainer.unet)
@@ -146,8 +176,8 @@ def train(team: Team, options: argparse.Namespace) -> None:
         trainer.optimizer.step(cosine(share, 1.0, 0.02, warm=0.01))
         trainer.ema.update(trainer.unet)
         trainer.step, trainer.samples, trainer.seconds = trainer.step + 1, trainer.samples + count * team.count, spent
-        key = "reference" if paired else "plain"
-        running[key] = 0.98 * running.get(key, error) + 0.02 * error
+        for name, error in errors.items():
+            running[name] = 0.98 * running.get(name, error) + 0.02 * error
         if team.rank:
             continue
         if trainer.step % 25 == 0:
@@ -161,6 +191,9 @@ def train(team: Team, options: argparse.Namespace) -> None:
         if time.monotonic() - saved > 120:
             trainer.save()
             saved = time.monotonic()
+            if saved - kept > KEEP_EVERY:
+                trainer.keep()
+                kept = saved
     if team.rank == 0:
         trainer.save()
 
@@ -168,12 +201,21 @@ def train(team: Team, options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=48, help="training time in all, earlier runs included")
-    parser.add_argument("--batch", type=int, default=0, help="crops a step in all; 0: 48 on a CPU, 512 on a GPU")
-    parser.add_argument("--reference", type=float, default=0.4, help="share of the batches with a reference")
+    parser.add_argument("--batch", type=int, default=0, help="crops a step in all; 0: 64 on a CPU, 512 on a GPU")
+    parser.add_argument("--look", type=float, default=1.0, help="share of the queries that are shown in another look")
+    parser.add_argument("--prediction", choices=("v", "eps"), default="v")
+    parser.add_argument("--groups", type=int, default=NORM_GROUPS, help="groups of every GroupNorm")
+    parser.add_argument(
+        "--attention-start", type=float, help="first spread of logits; default 2.5, or 0 with --init-from"
+    )
+    parser.add_argument("--bf16", action="store_true", help="on a CPU too: quicker where it has AMX")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--init-from", metavar="FILE")
     options = parser.parse_args()
+    if options.attention_start is None:
+        options.attention_start = 0.0 if options.init_from else ATTENTION_START
     run(train, options, options.processes)
 
 
