@@ -5,7 +5,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-_SMALLEST_STD = 1e-8
+# a spread below this share of the values themselves is rounding: float32 has 1.2e-7
+_FLAT = 1e-5
+_ROUNDING = 1e-6
 
 
 def pair_batches(content: torch.Tensor, style: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -23,13 +25,22 @@ def adain(content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
     Args:
         content: (B, C, ..., H, W); style: (B or 1, C, ..., H', W'), any other size.
     Returns:
-        (B, C, ..., H, W) in the content's dtype. A channel without spread becomes the style's mean.
-    Source: Huang and Belongie 2017, equation 8; StyleID (Chung et al. 2024), section 4.3.
+        (B, C, ..., H, W) in the content's dtype, computed in float32. A channel without spread becomes the style's
+        mean: one whose spread is below 1e-5 of its values, which is rounding.
+
+    >>> content, style = torch.tensor([[[[0.0, 2.0]]]]), torch.tensor([[[[5.0, 5.5]]]])
+    >>> adain(content, style)
+    tensor([[[[5.0000, 5.5000]]]])
+    >>> adain(torch.full((1, 1, 4, 4), 0.3), style).unique()
+    tensor([5.2500])
+
+    Source: Huang and Belongie 2017, equation 8; StyleID (Chung et al. 2024), section 4.3. The authors' code adds 1e-4
+        to the content's standard deviation; nothing is added here.
     """
-    dims = (-2, -1)
-    mean_c, std_c = content.mean(dims, keepdim=True), _std(content)
-    mean_s, std_s = style.mean(dims, keepdim=True), _std(style)
-    return (content - mean_c) / std_c.clamp_min(_SMALLEST_STD) * std_s + mean_s
+    x, y = precise(content), precise(style)
+    mean_c, std_c = spatial_mean(x), spatial_std(x)
+    std_c = std_c.masked_fill(std_c <= _FLAT * spatial_mean(x.square()).sqrt(), 0.0)
+    return _restyled(x, mean_c, std_c, spatial_mean(y), spatial_std(y)).to(content.dtype)
 
 
 def patch_adain(content: torch.Tensor, style: torch.Tensor, patch_size: int) -> torch.Tensor:
@@ -42,30 +53,58 @@ def patch_adain(content: torch.Tensor, style: torch.Tensor, patch_size: int) -> 
         content: (B, C, H, W); style: (B, C, H', W').
         patch_size: side of a content patch in latent pixels (8 image pixels each for SD), >= 1. One patch that covers
             the image is the global AdaIN.
+    Returns:
+        (B, C, H, W) in the content's dtype, computed in float32. Where a patch and those around it have no spread, the
+        result is the mean of the style's.
     Source: Kim et al. 2024, patchified AdaIN (doi 10.32604/cmescs.2024.056079).
     """
     height, width = content.shape[-2:]
     grid = (max(1, -(-height // patch_size)), max(1, -(-width // patch_size)))
     if grid == (1, 1):
         return adain(content, style)
-    mean_c, std_c = (_spread(s, (height, width)) for s in _patch_statistics(content, grid))
-    mean_s, std_s = (_spread(s, (height, width)) for s in _patch_statistics(style, grid))
-    return (content - mean_c) / std_c.clamp_min(_SMALLEST_STD) * std_s + mean_s
+    x, y = precise(content), precise(style)
+    mean_c, std_c = (_spread(s, (height, width)) for s in _patch_statistics(x, grid))
+    mean_s, std_s = (_spread(s, (height, width)) for s in _patch_statistics(y, grid))
+    return _restyled(x, mean_c, std_c, mean_s, std_s).to(content.dtype)
 
 
-def _std(x: torch.Tensor) -> torch.Tensor:
-    unbiased = x.shape[-2] * x.shape[-1] > 1
-    return x.std((-2, -1), keepdim=True, correction=int(unbiased))
+SPACE = (-2, -1)
+
+
+def precise(x: torch.Tensor) -> torch.Tensor:
+    """x in float32, or as it is in float64: sums and squares of half precision overflow."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+def spatial_mean(x: torch.Tensor) -> torch.Tensor:
+    """(..., H, W) to (..., 1, 1)."""
+    return x.mean(SPACE, keepdim=True)
+
+
+def spatial_std(x: torch.Tensor) -> torch.Tensor:
+    """(..., H, W) to (..., 1, 1), with Bessel's correction as in the authors' code; 0 for a single pixel."""
+    several = x.shape[-2] * x.shape[-1] > 1
+    return x.std(SPACE, keepdim=True, correction=int(several))
+
+
+def _restyled(x, mean_c, std_c, mean_s, std_s) -> torch.Tensor:
+    """(x - mean_c) / std_c * std_s + mean_s, and mean_s where std_c is 0."""
+    return (x - mean_c) / std_c.masked_fill(std_c == 0, torch.inf) * std_s + mean_s
 
 
 def _patch_statistics(x: torch.Tensor, grid: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
     mean = F.adaptive_avg_pool2d(x, grid)
     # second moment about the image's mean: fewer digits are lost than with E[x^2] alone
-    centre = x.mean((-2, -1), keepdim=True)
-    variance = F.adaptive_avg_pool2d((x - centre) ** 2, grid) - (mean - centre) ** 2
+    centre = spatial_mean(x)
+    moment = F.adaptive_avg_pool2d((x - centre) ** 2, grid)
+    variance = moment - (mean - centre) ** 2
+    # the difference of two moments is known to the rounding of x times that of x - centre
+    size, offset = F.adaptive_avg_pool2d(x.square(), grid).sqrt(), moment.sqrt()
+    rounding = _ROUNDING * offset * (size + offset) + (_FLAT * size) ** 2
+    variance = variance.masked_fill(variance <= rounding, 0.0)
     count = (x.shape[-2] / grid[0]) * (x.shape[-1] / grid[1])
     bessel = count / (count - 1) if count > 1 else 1.0
-    return mean, (variance.clamp_min(0) * bessel).sqrt()
+    return mean, (variance * bessel).sqrt()
 
 
 def _spread(statistics: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

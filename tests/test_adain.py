@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
 import run_nodes as nodes
 import torch
+from cellstyle.equations import adain as adain_module
 from cellstyle.equations.adain import adain, pair_batches, patch_adain
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,10 +38,58 @@ def test_images_of_a_batch_do_not_mix():
         assert torch.equal(together[i : i + 1], adain(content[i : i + 1], style[i : i + 1]))
 
 
-def test_a_flat_channel_becomes_the_styles_mean_not_nan():
-    out = adain(torch.ones(1, 1, 4, 4), torch.randn(1, 1, 4, 4))
-    assert torch.isfinite(out).all()
+CONSTANTS = (0.3, -0.7, 1e-3, 123.4, 1 / 3, 0.0, 6e4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("patch_size", [None, 3, 8])
+def test_a_flat_channel_becomes_the_styles_mean_in_every_precision(dtype, patch_size):
+    """Rounding gives a constant a spread of 1e-8, which must not be taken for a picture: .3 once landed at 39."""
+    flat = torch.tensor(CONSTANTS, dtype=dtype).view(1, -1, 1, 1).expand(1, -1, 24, 20)
+    style = torch.randn(1, 1, 16, 10, generator=torch.Generator().manual_seed(1)).expand(1, len(CONSTANTS), 16, 10)
+    style = style - 0.6
+    out = adain(flat, style) if patch_size is None else patch_adain(flat, style, patch_size)
+    wanted = adain(torch.zeros_like(flat).double(), style.double())
+    if patch_size is not None:
+        wanted = patch_adain(torch.zeros_like(flat).double(), style.double(), patch_size)
+    assert out.dtype == dtype
+    assert torch.allclose(out.double(), wanted, atol={torch.float16: 2e-3, torch.bfloat16: 2e-2}.get(dtype, 1e-5))
+
+
+def test_a_faint_picture_is_no_flat_channel():
+    """One thousandth of the channel's own value is still a picture, in every precision that can hold it."""
+    picture = torch.randn(1, 1, 16, 16, generator=torch.Generator().manual_seed(2))
+    style = torch.randn(1, 1, 16, 16, generator=torch.Generator().manual_seed(3))
+    assert torch.allclose(adain(5 + 5e-3 * picture, style), adain(picture, style), atol=2e-3)
+
+
+def test_a_flat_part_of_a_picture_becomes_the_styles_mean_there():
+    """Cells on black: patches without spread beside patches with it."""
+    picture = torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(4)) + 0.3
+    picture[..., :40] = 0.3
+    style = torch.randn(1, 2, 64, 64, generator=torch.Generator().manual_seed(5)) * 0.8 - 0.6
+    out = patch_adain(picture, style, 8)
+    assert out.abs().max() < 10
+    away = out[..., :28]  # no patch here meets one with a spread
+    means = patch_adain(torch.zeros_like(picture), style, 8)[..., :28]
+    assert torch.allclose(away, means, atol=1e-4)
+
+
+def test_half_precision_is_computed_in_full():
+    content = torch.randn(2, 4, 12, 16, generator=torch.Generator().manual_seed(6)) * 300
+    style = torch.randn(1, 4, 9, 9, generator=torch.Generator().manual_seed(7)) * 200 + 30
+    for method in (adain, lambda c, s: patch_adain(c, s, 5)):
+        exact = method(content.half().double(), style.half().double())
+        assert torch.allclose(method(content.half(), style.half()).double(), exact, rtol=1e-3, atol=0.1)
+
+
+def test_a_single_pixel_becomes_the_style_s_mean():
     assert adain(torch.ones(1, 1, 1, 1), torch.full((1, 1, 1, 1), 3.0)).item() == 3.0
+
+
+def test_the_examples_in_the_docstrings_run():
+    results = doctest.testmod(adain_module, optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert results.attempted and not results.failed
 
 
 def test_one_patch_is_the_global_adain():
