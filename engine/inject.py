@@ -15,6 +15,7 @@ from ..attention_patch.sigma_dials import InjectionSettings
 from ..features.feature_bank import ContentQuery, StyleKV, StyleMix
 from .checks import check_family, check_model, check_no_overlap, family_of
 from .dials import StyleSettings, parse_layer_gamma
+from .inverted_latent import check_levels
 from .recompute import Recomputation
 
 
@@ -56,6 +57,8 @@ def with_style_injection(
                 "content_query of DDIM Invert, or set gamma to 0."
             )
         _check_captured("content_query", content_query.bank, chosen)
+        for part in style_kv.parts:
+            check_levels(content_query.bank, part.bank)
     elif not fine.feature_strength:
         content_query = None
     if fine.feature_strength:

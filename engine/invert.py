@@ -23,6 +23,7 @@ from ..features.storage_choice import FP8, choose_storage, is_repeatable
 from .check_conditioning import check_conditioning
 from .checks import check_latent, check_model, check_not_blank, check_uninjected, family_of
 from .guider import guider_for, repeatable_random_numbers
+from .inverted_latent import Inversion, signal_share, with_inversion
 
 
 def invert_and_record(
@@ -40,7 +41,7 @@ def invert_and_record(
     solver: str = "ddim",
     spacing: str = "leading",
     progress: Callable[[int], Callable] | None = None,
-) -> tuple[torch.Tensor, FeatureBank]:
+) -> tuple[dict, FeatureBank]:
     """Inverts a LATENT with a clone of MODEL and records the hidden states of the chosen layers in the same pass.
 
     Args:
@@ -52,7 +53,7 @@ def invert_and_record(
         progress: called with the number of steps; gives the callback (step, denoised, x, steps) of the pass.
         residual_features: decoder blocks whose residual output is recorded too, see `select_blocks`; "" for none.
     Returns:
-        the inverted samples (B, C, H, W) in LATENT scale, and the bank.
+        the inverted LATENT, which carries how it was inverted (`inverted_latent`), and the bank.
     Raises:
         ValueError: see `checks` and `select_layers`.
     """
@@ -106,7 +107,11 @@ def invert_and_record(
             seed=0,
         )
     logging.info(f"{name}: done in {time.perf_counter() - started:.1f} s, {bank.nbytes() / 1e6:.0f} MB kept")
-    return inverted.to(comfy.model_management.intermediate_device()), bank
+    inverted = inverted.to(comfy.model_management.intermediate_device())
+    bank.spacing = spacing if sigmas is None else ""
+    share = signal_share(model_sampling, float(sampling_sigmas[0]))
+    inversion = Inversion(sampling_sigmas, solver, bank.spacing, samples, inverted, share)
+    return with_inversion(latent, inversion), bank
 
 
 def _sample_inversion(model, x, sigmas, extra_args=None, callback=None, disable=None, *, bank, writer, **options):

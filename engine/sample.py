@@ -19,6 +19,7 @@ from .check_conditioning import check_conditioning
 from .checks import check_latent
 from .guider import guider_for, repeatable_random_numbers
 from .inject import with_style_injection
+from .inverted_latent import check_start
 
 
 def sample_injected(
@@ -55,6 +56,8 @@ def sample_injected(
     check_conditioning(name, model, conditioning, sigmas)
     if negative is not None:
         check_conditioning(name, model, negative, sigmas, "negative")
+    clean = content_query.bank.clean if content_query is not None and patched is not model else None
+    check_start(name, latent, model.model.process_latent_in(samples), sigmas, clean)
     samples = _match_styles(samples, 1 if style_kv is None else style_kv.batch)
 
     noise, start = torch.zeros_like(samples), samples

@@ -86,6 +86,11 @@ def inversion_levels(sampling_sigmas: torch.Tensor, first_sigma: float) -> torch
     return torch.tensor([min(first_sigma, called[0]), *called], dtype=torch.float32)
 
 
+def same_level(sigma: float, other: float, slack: float = 0.05) -> bool:
+    """Whether two noise levels are the same to a twentieth, which no sampler draws differently."""
+    return abs(sigma - other) <= slack * max(sigma, other)
+
+
 def nearest_level(sigma: float, levels: Sequence[float], slack: float = 1e-3) -> int | None:
     """Index of the recorded level nearest to `sigma` in log sigma, or None outside the recorded range.
 

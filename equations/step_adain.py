@@ -23,6 +23,8 @@ def step_adain(
         denoised: (B, C, H, W), the model's D at this step.
         styles: clean latents, (B or 1, C, H', W') each. weights, masks: of each style, see `branch_weights`.
         rate: 0 leaves D alone, 1 is the full AdaIN.
+    Raises:
+        ValueError: styles and latents that do not pair, 1 or B to B.
     Returns:
         (B, C, H, W). What the weights and masks leave over stays the image's own.
     Source: per-step latent AdaIN of STRDP and StyleGuide, on D so that it fits any sampler.
@@ -31,6 +33,11 @@ def step_adain(
     shares, rest = branch_weights(weights, masks, (height, width), len(denoised), denoised.device, denoised.dtype)
     result = denoised * rest.transpose(1, 2).unflatten(2, (height, width))
     for clean, share in zip(styles, shares, strict=True):
+        if len(clean) not in (1, len(denoised)):
+            raise ValueError(
+                f"{len(denoised)} latents are sampled with {len(clean)} style images; use one style image, or as many "
+                "as latents."
+            )
         clean = clean.to(denoised.device, denoised.dtype)
         result = result + adain(denoised, clean) * share.transpose(1, 2).unflatten(2, (height, width))
     return torch.lerp(denoised, result, rate)

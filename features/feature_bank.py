@@ -37,7 +37,8 @@ class FeatureBank:
     residuals[level][(block, number)]: (batch, channels, h, w), what the residual block of `residual_blocks` put out.
     inputs[level]: (batch, C, height, width) float32 on the CPU, what the network saw at that level's recorded call;
     with `conditioning` (a CONDITIONING on the CPU) enough to compute the features again.
-    solver: how the inversion came by those latents; sampling does not depend on it.
+    solver: how the inversion came by those latents; sampling does not depend on it. spacing: of the levels, "" where
+    they were given as SIGMAS or are not known.
     """
 
     family: ModelFamily
@@ -51,6 +52,7 @@ class FeatureBank:
     inputs: dict[int, torch.Tensor] = field(default_factory=dict)
     conditioning: list = field(default_factory=list)
     solver: str = "ddim"
+    spacing: str = ""
 
     def __post_init__(self) -> None:
         self.levels = [float(s) for s in self.sigmas if float(s) > 0]

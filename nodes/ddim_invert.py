@@ -56,4 +56,4 @@ class DDIMInvert(io.ComfyNode):
         inverted, bank = invert_and_record(
             "DDIMInvert", model=model, latent=latent, progress=preview_of(model), **settings
         )
-        return io.NodeOutput({**latent, "samples": inverted}, ContentQuery(bank), bank.sigmas.clone())
+        return io.NodeOutput(inverted, ContentQuery(bank), bank.sigmas.clone())

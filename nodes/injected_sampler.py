@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..engine.latents import with_samples
+from ..engine.inverted_latent import without_inversion
 from ..engine.sample import sample_injected
 from ..node_parts.dial_inputs import injection_inputs, settings_input
 from ..node_parts.preview import preview_of
@@ -46,4 +46,4 @@ class InjectedSampler(io.ComfyNode):
     @classmethod
     def execute(cls, model, latent, **settings):
         result = sample_injected("InjectedSampler", model=model, latent=latent, progress=preview_of(model), **settings)
-        return io.NodeOutput(with_samples(latent, result))
+        return io.NodeOutput(without_inversion(latent, result))

@@ -1,16 +1,20 @@
-"""LatentAdaIN: initial latent AdaIN. StyleID (Chung et al. 2024), section 4.3; Kim et al. 2024 (patches)."""
+"""LatentAdaIN: the sampling's start. StyleID (Chung et al. 2024), section 4.3; Kim et al. 2024 (patches)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from comfy_api.latest import io
 
-from ..engine.latents import with_samples
+from ..engine.inverted_latent import check_same_start, clean_of, inversion_of, restarted
 from ..equations.adain import adain, pair_batches, patch_adain
 from ..equations.high_pass import high_pass
+from ..equations.noise_preserving_adain import bounded_adain, noise_preserving_start
 from ..node_parts.wire_types import CATEGORY
 
-MODES = ("global", "patch")
+NOISE_PRESERVING = "noise-preserving"
+MODES = ("global", "patch", NOISE_PRESERVING)
 
 
 class LatentAdaIN(io.ComfyNode):
@@ -46,7 +50,9 @@ class LatentAdaIN(io.ComfyNode):
                     advanced=True,
                     tooltip=(
                         "global: one mean and spread for the whole image, as in the paper. patch: each region takes "
-                        "those of the same region of the style (Kim et al. 2024), so colours stay where they are."
+                        "those of the same region of the style (Kim et al. 2024), so colours stay where they are. "
+                        "noise-preserving: as global, but only the picture in the noise takes them and the noise stays "
+                        "as it is: flat backgrounds stay flat, cells on black above all."
                     ),
                 ),
                 io.Int.Input(
@@ -101,17 +107,34 @@ class LatentAdaIN(io.ComfyNode):
             )
         if strength == 0 and high_pass_amount == 0:
             return io.NodeOutput(content)
-        x_content = high_pass(x_content, high_pass_amount, high_pass_cutoff)
-        x_content, x_style = pair_batches(x_content, x_style.to(x_content.device, x_content.dtype))
-        if mode == "patch":
-            x_style = x_style.expand(*x_style.shape[:2], *x_content.shape[2:-2], *x_style.shape[-2:])
-            shape = x_content.shape
-            flat = patch_adain(_as_images(x_content), _as_images(x_style), patch_size)
-            styled = flat.reshape(shape[0], *shape[2:-2], shape[1], *shape[-2:])
-            styled = styled.movedim(-3, 1)
-        else:
-            styled = adain(x_content, x_style)
-        return io.NodeOutput(with_samples(content, torch.lerp(x_content, styled, strength)))
+        check_same_start(content, style)
+
+        def layout(x: torch.Tensor) -> torch.Tensor:
+            return high_pass(x, high_pass_amount, high_pass_cutoff)
+
+        if mode == NOISE_PRESERVING:
+            return io.NodeOutput(_noise_preserving(content, style, strength, layout))
+        x_content, x_style = pair_batches(layout(x_content), x_style.to(x_content.device, x_content.dtype))
+        styled = _patches(x_content, x_style, patch_size) if mode == "patch" else adain(x_content, x_style)
+        return io.NodeOutput(restarted(content, torch.lerp(x_content, styled, strength)))
+
+
+def _noise_preserving(content: dict, style: dict, strength: float, layout: Callable) -> dict:
+    """The LATENT whose clean latent has the style's statistics, in the content's own noise."""
+    x, clean = content["samples"], clean_of(content, "content")
+    restyled, clean_style = pair_batches(layout(clean), clean_of(style, "style").to(x.device, x.dtype))
+    restyled = torch.lerp(restyled, bounded_adain(restyled, clean_style), strength)
+    x, clean = x.expand_as(restyled), clean.expand_as(restyled)
+    start = noise_preserving_start(x, clean, restyled, inversion_of(content).signal)
+    return restarted(content, start, restyled)
+
+
+def _patches(x_content: torch.Tensor, x_style: torch.Tensor, patch_size: int) -> torch.Tensor:
+    """`patch_adain` of images or, frame by frame, of videos (B, C, T, H, W)."""
+    x_style = x_style.expand(*x_style.shape[:2], *x_content.shape[2:-2], *x_style.shape[-2:])
+    shape = x_content.shape
+    flat = patch_adain(_as_images(x_content), _as_images(x_style), patch_size)
+    return flat.reshape(shape[0], *shape[2:-2], shape[1], *shape[-2:]).movedim(-3, 1)
 
 
 def _samples(latent: dict, what: str) -> torch.Tensor:

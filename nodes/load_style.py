@@ -12,6 +12,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..engine.checks import check_family, check_model, family_of
+from ..engine.inverted_latent import Inversion, signal_share, with_inversion
 from ..engine.revisit import recompute_features
 from ..features.feature_bank import FeatureBank, ModelFamily, StyleKV, predicted_bytes
 from ..features.layer_key import LayerKey
@@ -109,7 +110,8 @@ class CellStyleLoad(io.ComfyNode):
                 recompute_features(model, bank, chosen)
         picture = torch.from_numpy(style.picture)[None]
         info = describe(file, style.record, size)
-        return io.NodeOutput(StyleKV(bank), {"samples": style.inverted}, picture, info, ui=ui.PreviewImage(picture))
+        inverted = _inverted(style, bank, model)
+        return io.NodeOutput(StyleKV(bank), inverted, picture, info, ui=ui.PreviewImage(picture))
 
 
 def _chosen(file, file_name):
@@ -130,6 +132,16 @@ def bank_of(style: Style) -> FeatureBank:
     bank.features = {i: {LayerKey(*layer): n for layer, n in found.items()} for i, found in style.features.items()}
     bank.grids = {LayerKey(*layer): grid for layer, grid in record.grids.items()}
     return bank
+
+
+def _inverted(style: Style, bank: FeatureBank, model) -> dict:
+    """The style's noise as a LATENT; with its clean latent where a model says in which scale that is."""
+    clean, share = None, 1.0
+    if model is not None:
+        clean = model.model.process_latent_out(style.clean.float())
+        share = signal_share(model.get_model_object("model_sampling"), float(bank.sigmas[0]))
+    inversion = Inversion(bank.sigmas, bank.solver, bank.spacing, clean, style.inverted, share)
+    return with_inversion({"samples": style.inverted}, inversion)
 
 
 def family_from(record: Record) -> ModelFamily:

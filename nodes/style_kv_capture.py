@@ -46,4 +46,4 @@ class StyleKVCapture(io.ComfyNode):
         inverted, bank = invert_and_record(
             "StyleKVCapture", model=model, latent=latent, progress=preview_of(model), **settings
         )
-        return io.NodeOutput(StyleKV(bank), {**latent, "samples": inverted})
+        return io.NodeOutput(StyleKV(bank), inverted)
