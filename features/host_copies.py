@@ -40,36 +40,36 @@ class ToRam:
 
 
 class ToDevice:
-    """Copies of one level's tensors on the device, made on a stream of their own while the level before is computed.
+    """Copies of one level's tensors on a CUDA device, made on a stream of their own while the level before is computed.
 
     `ahead` starts the copies, `take` hands them over; both are no more than caches, so that a level that was not
-    foreseen is copied when it is asked for.
+    foreseen is copied when it is asked for. Both name a level by any hashable key.
     """
 
     def __init__(self, device: torch.device):
         self.device = device
         self._stream = torch.cuda.Stream(device)
-        self._ready: dict[int, tuple[dict, torch.cuda.Event]] = {}
+        self._ready: dict[Hashable, tuple[dict, torch.cuda.Event]] = {}
         self._pinned: list[tuple[dict, torch.cuda.Event]] = []
 
-    def ahead(self, tensors: Mapping) -> None:
-        """tensors: {key: tensor in RAM}, the mapping that `take` will be asked for."""
-        if id(tensors) in self._ready:
+    def ahead(self, key: Hashable, tensors: Mapping) -> None:
+        """tensors: {name: tensor in RAM or on another device}."""
+        if key in self._ready:
             return
         # a pinned buffer goes back to PyTorch's pool only when its copy has left it
         self._pinned = [(buffers, event) for buffers, event in self._pinned if not event.query()]
-        staged = {key: tensor.pin_memory() for key, tensor in tensors.items()}
+        staged = {name: tensor.pin_memory() for name, tensor in tensors.items()}
         with torch.cuda.stream(self._stream):
-            copies = {key: buffer.to(self.device, non_blocking=True) for key, buffer in staged.items()}
+            copies = {name: buffer.to(self.device, non_blocking=True) for name, buffer in staged.items()}
             event = torch.cuda.Event()
             event.record()
         self._pinned.append((staged, event))
-        self._ready[id(tensors)] = (copies, event)
+        self._ready[key] = (copies, event)
 
-    def take(self, tensors: Mapping) -> dict:
-        """{key: the tensor on the device}; the network's stream waits for it, the host does not."""
-        self.ahead(tensors)
-        copies, event = self._ready.pop(id(tensors))
+    def take(self, key: Hashable, tensors: Mapping) -> dict:
+        """{name: the tensor on the device}; the network's stream waits for it, the host does not."""
+        self.ahead(key, tensors)
+        copies, event = self._ready.pop(key)
         stream = torch.cuda.current_stream(self.device)
         stream.wait_event(event)
         for copy in copies.values():
