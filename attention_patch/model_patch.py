@@ -9,87 +9,85 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 from ..equations.query_preservation import gamma_at
-from ..equations.residual_features import mix_residual
 from ..equations.step_adain import step_adain
-from ..features.feature_bank import ContentQuery, FeatureBank, StyleKV, StyleMix
+from ..features.feature_bank import FeatureBank, LevelFeatures
 from ..features.host_copies import ToDevice
-from .call_patch import InjectionCall
-from .capture import CAPTURE
-from .joint_call import JOINT, JointCall
-from .patch_order import uncompiled, with_checked_replacers, with_patches
-from .picture_area import AREAS, PICTURE, areas_by_uuid, areas_of_call
-from .sigma_dials import InjectionSettings
-
-# where a call's `transformer_options` have features that are not stored: {id(bank): {layer: (batch, tokens, channels)}}
-FRESH = "cellstyle_fresh_features"
-# and the layers that an earlier injection on the same model has taken in this call
-_TAKEN = "cellstyle_taken_layers"
+from ..features.wire_values import ContentQuery, StyleKV, StyleMix
+from .architectures.architecture import Architecture, NetworkCall
+from .call_state import model_options_with, state_of, state_of_model, with_state
+from .injected_call import InjectedCall
+from .patch_order import uncompiled
+from .picture_area import areas_by_uuid, areas_of_call
+from .sigma_dials import SigmaDials
 
 _slots = itertools.count()
 
 
 class StyleInjection:
-    """Style injection for one model clone: wrappers that look the level up once a call and put its InjectionCall on
+    """Style injection for one model clone: wrappers that look the level up once a call and have the architecture patch
     it. A call changes nothing in it but the copies made ahead; `cleanup` drops those."""
 
-    def __init__(self, style: StyleKV | StyleMix, content: ContentQuery | None, settings: InjectionSettings):
-        self.style, self.content, self.settings = style, content.bank if content else None, settings
-        self.slot = f"cellstyle_injection_{next(_slots)}"
-        self._copies: ToDevice | None = None
+    def __init__(
+        self,
+        architecture: Architecture,
+        style: StyleKV | StyleMix,
+        content: ContentQuery | None,
+        settings: SigmaDials,
+    ):
+        self.architecture, self.style, self.settings = architecture, style, settings
+        self.content = content.bank if content else None
+        self.slot = f"cellstyle_injection_{next(_slots)}"  # the key of its wrappers
+        self._copies: dict[torch.device, ToDevice] = {}
 
     def prediction_wrapper(self, executor, x, timestep, model_options=None, seed=None):
         """A PREDICT_NOISE wrapper: notes the size of the picture, from which calls on parts of it are told apart."""
-        model_options = model_options or {}
-        options = {**model_options.get("transformer_options", {}), PICTURE: tuple(x.shape[-2:])}
-        return executor(x, timestep, {**model_options, "transformer_options": options}, seed)
+        return executor(x, timestep, model_options_with(model_options, picture=tuple(x.shape[-2:])), seed)
 
     def conditioning_wrapper(self, executor, model, conds, x_in, timestep, model_options):
         """A CALC_COND_BATCH wrapper: says what of the picture each conditioning sees; its calls run uncompiled."""
-        options = uncompiled(model_options.get("transformer_options", {}))
-        options[AREAS] = areas_by_uuid(conds, x_in.shape, options.get(PICTURE))
-        model_options, rows = {**model_options, "transformer_options": options}, len(x_in)
-        joint: JointCall | None = options.get(JOINT)
-        if joint is not None:
-            conds, x_in, timestep = joint.joined(conds, x_in, timestep)
+        state, rows = state_of_model(model_options), len(x_in)
+        model_options = {
+            **model_options,
+            "transformer_options": uncompiled(model_options.get("transformer_options", {})),
+        }
+        model_options = model_options_with(model_options, areas=areas_by_uuid(conds, x_in.shape, state.picture))
+        if state.joint is not None:
+            conds, x_in, timestep = state.joint.joined(conds, x_in, timestep)
         return [part[:rows] for part in executor(model, conds, x_in, timestep, model_options)]
 
     def wrapper(
         self, executor, x, t, c_concat=None, c_crossattn=None, control=None, transformer_options=None, **kwargs
     ):
         """An APPLY_MODEL wrapper: puts this call's patches on it; outside the injection's range it passes unchanged."""
-        transformer_options = transformer_options or {}
-        if CAPTURE in transformer_options:  # a pass that only reads features
-            return executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
-        sigma = float(t[0])  # the one time a call that the host waits for the device
-        joint: JointCall | None = transformer_options.get(JOINT)
-        call = self._call(sigma, x if joint is None else x[: joint.rows], transformer_options)
-        if call is not None:
-            transformer_options = self._with_call(transformer_options, call)
-        result = executor(x, t, c_concat, c_crossattn, control, transformer_options, **kwargs)
-        if self._copies is not None:  # the device is busy with this call: time for the next one's features
+        options = transformer_options or {}
+        state = state_of(options)
+        call = None
+        if state.recorder is None:  # else a pass that only reads features
+            sigma = float(t[0])  # the one time a call that the host waits for the device
+            call = self._call(sigma, x if state.joint is None else x[: state.joint.rows], options)
+        if call is None:
+            return executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+        options = with_state(options, taken=state.taken | call.layers, calls={**state.calls, self: call})
+        options, check = self.architecture.injecting(options, NetworkCall(x, c_crossattn, kwargs), call)
+        result = executor(x, t, c_concat, c_crossattn, control, options, **kwargs)
+        check()
+        if copies := self._copies.get(x.device):  # the device is busy with this call: time for the next one's features
             for bank, at in self.needed(sigma):
-                if at + 1 in bank.features:
-                    self._copies.ahead(bank.features[at + 1])
+                if bank.blocks and at + 1 < len(bank.levels):
+                    copies.ahead((bank, at + 1), bank.level(at + 1).tensors)
         return result
 
     def needed(self, sigma: float) -> list[tuple[FeatureBank, int]]:
         """Banks and levels whose features a call at this sigma injects, each once."""
         styles, at, _ = self._used(sigma)
-        found = {id(style.bank): (style.bank, level) for style, level in styles}
+        found = {style.bank: level for style, level in styles}
         if at is not None:
-            found.setdefault(id(self.content), (self.content, at))
-        return list(found.values())
+            found.setdefault(self.content, at)
+        return list(found.items())
 
     def cleanup(self, *_) -> None:
         """Drops what was copied ahead; for the end of a run, however it ended."""
-        self._copies = None
-
-    def residual_patch(self, layer, x, emb, context, transformer_options, *_):
-        """ComfyUI's `forward_timestep_embed_patch` for ResBlock: part of the content's residual features."""
-        h = layer(x, emb)
-        call: InjectionCall | None = transformer_options.get(self.slot)
-        content = None if call is None else call.residual(transformer_options["block"], tuple(h.shape[-2:]), h)
-        return h if content is None else mix_residual(h, content, self.settings.feature_strength)
+        self._copies = {}
 
     def post_cfg(self, args):
         """ComfyUI's `sampler_post_cfg_function`: per-step AdaIN on the denoised prediction."""
@@ -116,56 +114,51 @@ class StyleInjection:
         content = self.content.level_of(sigma) if kept else None
         return styles, content, gamma if content is not None else 0.0
 
-    def _call(self, sigma: float, x: torch.Tensor, transformer_options: Mapping) -> InjectionCall | None:
+    def _call(self, sigma: float, x: torch.Tensor, transformer_options: Mapping) -> InjectedCall | None:
         chunks = len(transformer_options.get("cond_or_uncond", (0,)))
         chunk = x.shape[0] // chunks
         residuals = self._residuals(sigma, chunk)
         used, at, gamma = self._used(sigma)
         if not used and not residuals:
             return None
-        for style, _ in used:
-            check_pairing("style", style.bank, chunk)
-        fresh, queries = transformer_options.get(FRESH, {}), {}
-        if at is not None:
-            check_pairing("content", self.content, chunk)
-            queries = self._features(self.content, at, fresh, x.device)
-        taken = transformer_options.get(_TAKEN, frozenset())
-        layers = frozenset(self.settings.layers) - taken if used else frozenset()
-        styles = [(style, self._features(style.bank, level, fresh, x.device)) for style, level in used]
-        areas = areas_of_call(transformer_options, x.shape, chunks)
-        return InjectionCall(
-            self.style, self.content, self.settings, layers, styles, queries, gamma, chunk, areas, residuals
+        state = state_of(transformer_options)
+        riding = {bank for bank, _ in state.joint.banks} if state.joint else set()
+        features = {}
+        for bank, level in self.needed(sigma):
+            check_pairing("content" if bank is self.content else "style", bank, chunk)
+            if bank not in riding:
+                features[bank] = self._features(bank, level, state.fresh, x.device)
+        return InjectedCall(
+            style=self.style,
+            settings=self.settings,
+            layers=frozenset(self.settings.layers) - state.taken if used else frozenset(),
+            styles=[style for style, _ in used],
+            content=self.content if at is not None else None,
+            gamma=gamma,
+            features=features,
+            joint=state.joint,
+            chunk=chunk,
+            areas=areas_of_call(transformer_options, x.shape, chunks, state.areas, state.picture),
+            residuals=residuals,
         )
 
-    def _with_call(self, transformer_options: Mapping, call: InjectionCall) -> dict:
-        options = {**transformer_options, self.slot: call}
-        if not call.layers:
-            return options
-        options = with_checked_replacers(options, call.layers)
-        options[_TAKEN] = options.get(_TAKEN, frozenset()) | call.layers
-        if isinstance(self.style, StyleMix) or self.settings.limited_layers & call.layers:
-            options["optimized_attention_override"] = call.attention_override(
-                options.get("optimized_attention_override")
-            )
-        joint: JointCall | None = options.get(JOINT)
-        first = call.patch if joint is None else joint.around(call.patch, call.layers)
-        return with_patches(options, first=first, last=call.fit_patch, output=call.output_patch)
-
-    def _features(self, bank: FeatureBank, at: int, fresh: Mapping, device: torch.device) -> dict:
-        """{layer: features} of a level: stored (copied to a CUDA device from RAM), or computed for this call."""
-        stored = bank.features.get(at)
-        if stored is None:
-            if id(bank) not in fresh:
+    def _features(
+        self, bank: FeatureBank, at: int, fresh: Mapping[FeatureBank, LevelFeatures], device: torch.device
+    ) -> LevelFeatures:
+        """Features of a level: stored (copied to a CUDA device from elsewhere), or computed for this call."""
+        if not bank.blocks:
+            if bank not in fresh:
                 raise ValueError(
                     "the style's or the content's features are not stored (storage is recompute), and this way of "
                     "sampling does not go through ComfyUI's guiders, which would compute them. Set storage to ram."
                 )
-            return fresh[id(bank)]
-        if device.type != "cuda" or next(iter(stored.values())).device == device:
+            return fresh[bank]
+        stored = bank.level(at)
+        if device.type != "cuda" or next(iter(stored.tensors.values())).device == device:
             return stored
-        if self._copies is None:
-            self._copies = ToDevice(device)
-        return self._copies.take(stored)
+        if device not in self._copies:
+            self._copies[device] = ToDevice(device)
+        return LevelFeatures(self._copies[device].take((bank, at), stored.tensors), stored.grids)
 
     def _residuals(self, sigma: float, chunk: int) -> dict:
         if not self.settings.feature_strength or sigma < self.settings.feature_sigma_end:
@@ -174,7 +167,7 @@ class StyleInjection:
         if at is None:
             return {}
         check_pairing("content", self.content, chunk)
-        return self.content.residuals.get(at, {})
+        return {block: levels[at] for block, levels in self.content.residuals.items()}
 
 
 def injections_on(model) -> list[StyleInjection]:

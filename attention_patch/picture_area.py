@@ -7,17 +7,12 @@ masks) is cropped alike.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 
 from ..equations.style_injection import match_grid
-
-# where a call's `transformer_options` have the areas of its conditionings
-AREAS = "cellstyle_areas"
-# and the (H, W) of the picture that the prediction under way is of, in latent pixels
-PICTURE = "cellstyle_picture"
 
 
 class Area(NamedTuple):
@@ -59,19 +54,26 @@ def areas_by_uuid(conds: Sequence, shape: Sequence[int], picture: tuple[int, int
     return found
 
 
-def areas_of_call(transformer_options: Mapping, shape: Sequence[int], chunks: int) -> list[Area | None]:
+def areas_of_call(
+    transformer_options: Mapping,
+    shape: Sequence[int],
+    chunks: int,
+    areas: Mapping[Hashable, Area | None],
+    picture: tuple[int, int] | None = None,
+) -> list[Area | None]:
     """The Area of each chunk of the batch that one network call sees; None where that is not known.
 
     Args:
         shape: (B, C, h, w) of what the call sees. chunks: conditionings stacked along the batch.
+        areas: what `areas_by_uuid` found; empty where somebody calls the network directly.
+        picture: (H, W) of the picture that is predicted, where known.
     """
-    areas, uuids = transformer_options.get(AREAS, {}), transformer_options.get("uuids", ())
+    size, uuids = tuple(shape[-2:]), transformer_options.get("uuids", ())
     if len(uuids) != chunks or any(uuid not in areas for uuid in uuids):
-        # without areas somebody calls the network directly
-        cut = bool(areas) or tuple(transformer_options.get(PICTURE, shape[-2:])) != tuple(shape[-2:])
-        return [None if cut else Area(0, 0, *shape[-2:], *shape[-2:])] * chunks
+        cut = bool(areas) or tuple(picture or size) != size
+        return [None if cut else Area(0, 0, *size, *size)] * chunks
     found = [areas[uuid] for uuid in uuids]
-    return [area if area and (area.height, area.width) == tuple(shape[-2:]) else None for area in found]
+    return [area if area and (area.height, area.width) == size else None for area in found]
 
 
 def crop_tokens(features: torch.Tensor, grid: tuple[int, int], area: Area, wanted: tuple[int, int]) -> torch.Tensor:

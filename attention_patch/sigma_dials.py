@@ -9,12 +9,11 @@ from ..features.layer_key import LayerKey
 
 
 @dataclass(frozen=True)
-class InjectionSettings:
+class SigmaDials:
     """The dials, with ranges in sigma. gamma, gamma_end: 0 .. 1. tau > 0. The injection acts where sigma_start >= sigma
     >= sigma_end; the content's queries are kept only within query_sigmas (start, end), its residual features down to
     feature_sigma_end. layer_gamma: factors on gamma. trained_area: latent pixels that the model was trained at, 0 to
-    leave tau alone. adain_sigmas: (start, end) of the per-step AdaIN. limited_layers: those whose projection of the
-    queries clips its input, see `input_is_limited`."""
+    leave tau alone. adain_sigmas: (start, end) of the per-step AdaIN."""
 
     gamma: float = 0.75
     tau: float = 1.5
@@ -30,4 +29,3 @@ class InjectionSettings:
     adain_sigmas: tuple[float, float] = (float("inf"), 0.0)
     feature_strength: float = 0.0
     feature_sigma_end: float = 0.0
-    limited_layers: frozenset[LayerKey] = frozenset()

@@ -3,29 +3,11 @@
 from __future__ import annotations
 
 import torch
-from comfy.model_sampling import EPS, V_PREDICTION, ModelSamplingDiscrete
 
-from ..attention_patch.architectures.unet_layers import find_self_attention
+from ..attention_patch.architectures.architecture import Architecture
 from ..attention_patch.model_patch import injections_on
-from ..attention_patch.sigma_dials import InjectionSettings
+from ..attention_patch.sigma_dials import SigmaDials
 from ..features.feature_bank import FeatureBank, ModelFamily
-from ..features.layer_key import LayerKey, SelfAttention
-
-
-def check_model(model) -> dict[LayerKey, SelfAttention]:
-    """The self-attention layers of a MODEL that the pack can work with.
-
-    Raises: ValueError that names the model's class: no SD-type UNet, or not trained to predict noise or v on the
-    discrete schedule (flow matching, EDM, Cascade).
-    """
-    available = find_self_attention(model.get_model_object("diffusion_model"))
-    sampling = model.get_model_object("model_sampling")
-    if not (isinstance(sampling, ModelSamplingDiscrete) and isinstance(sampling, EPS)):
-        raise ValueError(
-            f"the model ({type(model.model).__name__}) does not predict noise or v on Stable Diffusion's schedule, so "
-            "DDIM cannot invert it. CellStyle works with SD 1.x, SD 2.x and SDXL checkpoints."
-        )
-    return available
 
 
 def check_uninjected(name: str, model) -> None:
@@ -37,7 +19,7 @@ def check_uninjected(name: str, model) -> None:
         )
 
 
-def check_no_overlap(model, settings: InjectionSettings) -> None:
+def check_no_overlap(model, settings: SigmaDials) -> None:
     """Raises ValueError where a MODEL already injects a style in some of these layers at some of these steps."""
     for other in (injection.settings for injection in injections_on(model)):
         shared = [layer for layer in settings.layers if layer in other.layers]
@@ -45,19 +27,9 @@ def check_no_overlap(model, settings: InjectionSettings) -> None:
         if shared and overlap:
             raise ValueError(
                 "the model already carries a style injection (Cell Style Apply) in the same layers "
-                f"({shared[0].block}.{shared[0].number}) at the same steps. Put several styles together with Cell "
+                f"({shared[0]}) at the same steps. Put several styles together with Cell "
                 "Style Blend, or give each its own layers, or its own start_percent and end_percent."
             )
-
-
-def family_of(model, available: dict[LayerKey, SelfAttention]) -> ModelFamily:
-    """The family that features of this MODEL belong to: class, prediction (eps or v), width of the text, layer widths.
-
-    SD 1.x and 2.x share class and layer widths; prediction and text width tell them apart.
-    """
-    prediction = "v" if isinstance(model.get_model_object("model_sampling"), V_PREDICTION) else "eps"
-    context = model.model.model_config.unet_config.get("context_dim")
-    return ModelFamily.of(f"{type(model.model).__name__}/{prediction}/{context}", available)
 
 
 def check_family(what: str, bank: FeatureBank, family: ModelFamily) -> None:
@@ -70,7 +42,7 @@ def check_family(what: str, bank: FeatureBank, family: ModelFamily) -> None:
         )
 
 
-def check_latent(latent: dict, model=None, what: str = "latent") -> torch.Tensor:
+def check_latent(latent: dict, architecture: Architecture | None = None, what: str = "latent") -> torch.Tensor:
     """The samples of a LATENT that can be inverted or sampled.
 
     Returns: (B, C, H, W).
@@ -79,13 +51,13 @@ def check_latent(latent: dict, model=None, what: str = "latent") -> torch.Tensor
     samples = latent.get("samples") if isinstance(latent, dict) else None
     if not torch.is_tensor(samples) or getattr(samples, "is_nested", False):
         raise ValueError(f"{what} holds no image latent; connect the LATENT of VAE Encode.")
-    if samples.ndim != 4 or samples.numel() == 0:
+    if samples.ndim != (architecture.latent_ndim if architecture else 4) or samples.numel() == 0:
         raise ValueError(
             f"{what} has shape {tuple(samples.shape)}; a batch of image latents (batch, channels, height, width) "
             "with at least one image is expected. Connect the LATENT of VAE Encode."
         )
-    if model is not None:
-        channels = model.get_model_object("latent_format").latent_channels
+    if architecture is not None:
+        channels = architecture.model.get_model_object("latent_format").latent_channels
         if samples.shape[1] != channels:
             raise ValueError(
                 f"{what} has {samples.shape[1]} channels, the model works with {channels}. Encode the image with the "

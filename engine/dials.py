@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..attention_patch.architectures.unet_layers import select_layers
-from ..features.layer_key import LayerKey, SelfAttention
+from ..common.word_lists import words_of
+from ..features.layer_key import LayerKey
 
 
 @dataclass(frozen=True)
@@ -33,14 +32,15 @@ class StyleSettings:
     feature_end: float = 0.8
 
 
-def parse_layer_gamma(text: str, available: Mapping[LayerKey, SelfAttention]) -> dict[LayerKey, float]:
+def parse_layer_gamma(text: str, select: Callable[[str], Sequence[LayerKey]]) -> dict[LayerKey, float]:
     """ "output.6-8: 1, output.9-11: 0.5" as a factor for each layer; layers not named keep 1.
 
+    select: gives the layers of a word, see `Architecture.select`.
     Source: Kulkarni 2026 (arXiv 2605.26538): gamma falling from shallow to deep layers.
     Raises: ValueError that quotes the part that is wrong.
     """
     factors: dict[LayerKey, float] = {}
-    for part in (part for part in re.split(r"[,;\n]+", text) if part.strip()):
+    for part in words_of(text, r",;\n"):
         name, colon, number = part.partition(":")
         try:
             factor = float(number)
@@ -48,8 +48,8 @@ def parse_layer_gamma(text: str, available: Mapping[LayerKey, SelfAttention]) ->
             factor = math.nan
         if not colon or not 0 <= factor <= 1:
             raise ValueError(
-                f'layer_gamma: "{part.strip()}" is not understood; write blocks and a factor from 0 to 1, such as '
+                f'layer_gamma: "{part}" is not understood; write blocks and a factor from 0 to 1, such as '
                 "output.6-8: 1, output.9-11: 0.5"
             )
-        factors.update(dict.fromkeys(select_layers(name, available), factor))
+        factors.update(dict.fromkeys(select(name), factor))
     return factors

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 
-from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 
-from ..attention_patch.architectures.unet_layers import select_layers
-from ..attention_patch.capture import CAPTURE, capture_wrapper
+from ..attention_patch.architectures.choose import architecture_of
+from ..attention_patch.capture import add_capture
 from ..attention_patch.model_patch import StyleInjection
 from ..attention_patch.patch_order import is_compiled
-from ..attention_patch.sigma_dials import InjectionSettings
-from ..features.feature_bank import ContentQuery, StyleKV, StyleMix
-from .checks import check_family, check_model, check_no_overlap, family_of
+from ..attention_patch.sigma_dials import SigmaDials
+from ..features.wire_values import ContentQuery, StyleKV, StyleMix
+from .checks import check_family, check_no_overlap
 from .dials import StyleSettings, parse_layer_gamma
 from .inverted_latent import check_levels
 from .recompute import Recomputation
@@ -38,12 +37,12 @@ def with_style_injection(
         ValueError: unsupported model, features of another model family, layers that were not captured, gamma above 0
             without CONTENT_QUERY, an injection that the model has already in the same layers at the same steps.
     """
-    available = check_model(model)
+    architecture = architecture_of(model)
     fine = settings or StyleSettings()
     if style_kv is None or (start_percent >= end_percent and not (fine.adain_rate or fine.feature_strength)):
         return model
-    family = family_of(model, available)
-    chosen = style_kv.bank.layers if layers.strip().lower() == "auto" else select_layers(layers, available)
+    family = architecture.fingerprint()
+    chosen = style_kv.bank.layers if layers.strip().lower() == "auto" else architecture.select(layers)
     for part in style_kv.parts:
         check_family("style_kv", part.bank, family)
         _check_captured("style_kv", part.bank, chosen)
@@ -72,7 +71,7 @@ def with_style_injection(
         return float(sampling.percent_to_sigma(start)), float(sampling.percent_to_sigma(end))
 
     sigma_start, sigma_end = sigmas(start_percent, end_percent)
-    injected = InjectionSettings(
+    injected = SigmaDials(
         gamma=gamma,
         tau=tau,
         gamma_curve=gamma_curve,
@@ -81,23 +80,22 @@ def with_style_injection(
         sigma_start=sigma_start,
         sigma_end=sigma_end,
         query_sigmas=sigmas(fine.query_start, fine.query_end),
-        layer_gamma=parse_layer_gamma(fine.layer_gamma, available),
+        layer_gamma=parse_layer_gamma(fine.layer_gamma, architecture.select),
         trained_area=(fine.trained_size / model.get_model_object("latent_format").spacial_downscale_ratio) ** 2,
         adain_rate=fine.adain_rate,
         adain_sigmas=sigmas(fine.adain_start, fine.adain_end),
         feature_strength=fine.feature_strength,
-        limited_layers=frozenset(layer for layer in chosen if available[layer].limited),
         feature_sigma_end=sigmas(0.0, fine.feature_end)[1] if fine.feature_end > 0 else float("inf"),
     )
     check_no_overlap(model, injected)
-    injection = StyleInjection(style_kv, content_query, injected)
+    injection = StyleInjection(architecture, style_kv, content_query, injected)
     patched = model.clone()
     if is_compiled(patched):
         logging.warning("CellStyle: the injected model runs uncompiled, because a compiled one does not see patches")
     banks = [part.bank for part in style_kv.parts] + ([content_query.bank] if content_query is not None else [])
-    if not all(bank.features for bank in banks):
+    if not all(bank.blocks for bank in banks):
         recomputation = Recomputation(injection)
-        patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, CAPTURE, capture_wrapper)
+        add_capture(patched, architecture)
         patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, injection.slot, recomputation.wrapper)
         patched.add_callback_with_key(CallbacksMP.ON_CLEANUP, f"{injection.slot}_conds", recomputation.cleanup)
     patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, f"{injection.slot}_picture", injection.prediction_wrapper)
@@ -106,8 +104,7 @@ def with_style_injection(
     patched.add_callback_with_key(CallbacksMP.ON_CLEANUP, injection.slot, injection.cleanup)
     if fine.adain_rate:
         patched.set_model_sampler_post_cfg_function(injection.post_cfg)
-    if fine.feature_strength:
-        patched.set_model_forward_timestep_embed_patch((ResBlock, injection.residual_patch))
+    architecture.prepare_for_injection(patched, injection)
     return patched
 
 
@@ -122,9 +119,9 @@ def _check_residuals(fine: StyleSettings, content_query: ContentQuery | None) ->
 def _check_captured(what: str, bank, chosen) -> None:
     missing = [layer for layer in chosen if layer not in bank.layers]
     if missing:
-        have = ", ".join(sorted({f"{layer.block}.{layer.number}" for layer in bank.layers}))
+        have = ", ".join(sorted({str(layer) for layer in bank.layers}))
         layer = missing[0]
         raise ValueError(
-            f"layers asks for {layer.block}.{layer.number}, but {what} was captured without it (it has {have}). "
+            f"layers asks for {layer}, but {what} was captured without it (it has {have}). "
             "Give the capture and the sampler the same layers."
         )

@@ -11,17 +11,17 @@ import comfy.model_management
 import comfy.samplers
 import comfy.utils
 import torch
-from comfy.ldm.modules.diffusionmodules.openaimodel import ResBlock
 
-from ..attention_patch.architectures.unet_layers import select_blocks, select_layers
-from ..attention_patch.capture import CAPTURE, capture_residual, with_capture
+from ..attention_patch.architectures.choose import architecture_of
+from ..attention_patch.call_state import model_options_with
+from ..attention_patch.capture import with_capture
 from ..equations.ddim_inversion import sample_ddim_inversion
-from ..equations.noise_levels import check_sampling_sigmas, ddim_sigmas, inversion_levels
+from ..equations.noise_levels import inversion_levels
 from ..features.bank_writer import BankWriter
-from ..features.feature_bank import FeatureBank, predicted_bytes
+from ..features.feature_bank import FeatureBank
 from ..features.storage_choice import FP8, choose_storage, is_repeatable
 from .check_conditioning import check_conditioning
-from .checks import check_latent, check_model, check_not_blank, check_uninjected, family_of
+from .checks import check_latent, check_not_blank, check_uninjected
 from .guider import guider_for, repeatable_random_numbers
 from .inverted_latent import Inversion, signal_share, with_inversion
 
@@ -40,6 +40,7 @@ def invert_and_record(
     feature_precision: str = "full",
     solver: str = "ddim",
     spacing: str = "leading",
+    role: str = "style",
     progress: Callable[[int], Callable] | None = None,
 ) -> tuple[dict, FeatureBank]:
     """Inverts a LATENT with a clone of MODEL and records the hidden states of the chosen layers in the same pass.
@@ -49,33 +50,33 @@ def invert_and_record(
         steps: network calls without refinement, at the levels of `spacing`; both are ignored where `sigmas` (a
             scheduler's SIGMAS) is given.
         refinement: fixed-point repeats a step, each `steps` more calls. solver: see `sample_ddim_inversion`.
-        layers: see `select_layers`. storage, feature_precision: see `choose_storage`.
+        layers: see `Architecture.select`. storage, feature_precision: see `choose_storage`.
+        role: "content" or "style", see `FeatureBank`.
         progress: called with the number of steps; gives the callback (step, denoised, x, steps) of the pass.
         residual_features: decoder blocks whose residual output is recorded too, see `select_blocks`; "" for none.
     Returns:
         the inverted LATENT, which carries how it was inverted (`inverted_latent`), and the bank.
     Raises:
-        ValueError: see `checks` and `select_layers`.
+        ValueError: see `checks` and `Architecture.select`.
     """
-    available = check_model(model)
+    architecture = architecture_of(model)
     check_uninjected(name, model)
-    samples = check_latent(latent, model, f"{name}'s latent")
+    samples = check_latent(latent, architecture, f"{name}'s latent")
     check_not_blank(samples, f"{name}'s latent")
-    chosen = select_layers(layers, available)
-    model_sampling = model.get_model_object("model_sampling")
+    chosen = architecture.select(layers)
     sampling_sigmas = (
-        ddim_sigmas(model_sampling.sigmas, steps, spacing) if sigmas is None else check_sampling_sigmas(sigmas)
+        architecture.sampling_sigmas(steps, spacing) if sigmas is None else architecture.fit_sigmas(sigmas)
     )
-    first_sigma = float(model_sampling.sigmas[0]) if solver == "ddim" else 0.0
     check_conditioning(name, model, conditioning, sampling_sigmas)
-    levels = inversion_levels(sampling_sigmas, first_sigma)
+    levels = inversion_levels(sampling_sigmas, architecture.first_sigma(solver))
     count = len(levels) - 1
 
     dtype = FP8 if feature_precision == "fp8" else model.model.get_dtype_inference()
+    element_size = comfy.model_management.dtype_size(dtype)
     storage = choose_storage(
         storage,
         feature_precision,
-        predicted_bytes(available, chosen, samples.shape, count, comfy.model_management.dtype_size(dtype)),
+        architecture.predicted_bytes(chosen, samples.shape, count, element_size, role),
         samples.numel() * count * 4,
         model.load_device,
         is_repeatable(conditioning),
@@ -84,17 +85,24 @@ def invert_and_record(
     started = time.perf_counter()
 
     clean = model.model.process_latent_in(samples.to(torch.float32))
-    bank = FeatureBank(family_of(model, available), sampling_sigmas, chosen, clean.to("cpu"))
-    bank.conditioning, bank.solver = _on_cpu(conditioning), solver
-    patched = with_capture(model)
+    bank = FeatureBank(
+        architecture.fingerprint(),
+        sampling_sigmas,
+        chosen,
+        clean.to("cpu"),
+        role,
+        conditioning=_on_cpu(conditioning),
+        solver=solver,
+        spacing=spacing if sigmas is None else "",
+    )
     if residual_features.strip():
-        bank.residual_blocks = select_blocks(residual_features, model.get_model_object("diffusion_model"))
-        patched.set_model_forward_timestep_embed_patch((ResBlock, capture_residual))
+        bank.residual_blocks = architecture.select_residual_blocks(residual_features)
+    patched = with_capture(model, architecture, bank.residual_blocks)
 
     guider = guider_for(name, patched, conditioning)
     sampler = comfy.samplers.KSAMPLER(
         functools.partial(_sample_inversion, bank=bank, writer=BankWriter(name, bank, storage, model.load_device)),
-        extra_options={"refinement": refinement, "solver": solver, "sigma_data": float(model_sampling.sigma_data)},
+        extra_options={"refinement": refinement, "solver": solver, "path": architecture.path},
     )
     with repeatable_random_numbers(model.load_device):
         inverted = guider.sample(
@@ -108,8 +116,7 @@ def invert_and_record(
         )
     logging.info(f"{name}: done in {time.perf_counter() - started:.1f} s, {bank.nbytes() / 1e6:.0f} MB kept")
     inverted = inverted.to(comfy.model_management.intermediate_device())
-    bank.spacing = spacing if sigmas is None else ""
-    share = signal_share(model_sampling, float(sampling_sigmas[0]))
+    share = signal_share(architecture.model_sampling, float(sampling_sigmas[0]))
     inversion = Inversion(sampling_sigmas, solver, bank.spacing, samples, inverted, share)
     return with_inversion(latent, inversion), bank
 
@@ -122,9 +129,8 @@ def _sample_inversion(model, x, sigmas, extra_args=None, callback=None, disable=
     def recording_args(step: int, sigma: float, x_in: torch.Tensor) -> dict:
         level = count - 1 - step
         seen[level] = x_in.detach().to(torch.float32, copy=True)
-        model_options = extra_args["model_options"]
-        transformer_options = {**model_options.get("transformer_options", {}), CAPTURE: writer.recorder(level)}
-        return {**extra_args, "model_options": {**model_options, "transformer_options": transformer_options}}
+        model_options = model_options_with(extra_args["model_options"], recorder=writer.recorder(level))
+        return {**extra_args, "model_options": model_options}
 
     x = sample_ddim_inversion(model, x, sigmas, extra_args, callback, disable, recording_args=recording_args, **options)
     writer.finish()

@@ -15,16 +15,20 @@ import comfy.samplers
 import torch
 from comfy.patcher_extension import WrappersMP
 
+from ..attention_patch.call_state import model_options_with, state_of_model
 from ..attention_patch.capture import CAPTURE
-from ..attention_patch.joint_call import JOINT, JointCall, join_conds
-from ..attention_patch.model_patch import FRESH, StyleInjection
+from ..attention_patch.joint_call import JointCall, join_conds
+from ..attention_patch.model_patch import StyleInjection
 from ..attention_patch.patch_order import compile_key
-from ..features.feature_bank import FeatureBank, StyleMix
+from ..features.feature_bank import FeatureBank, LevelFeatures
 from ..features.level_recorder import BESIDE_SAMPLING, LevelRecorder
+from ..features.wire_values import StyleMix
 
-# of what other nodes put on a model: what sees a network call's rows, and what does not
+# wrapper kinds that receive the batch of a network call: if another node uses one, no rows ride along
 _WRAPPERS = (WrappersMP.PREDICT_NOISE, WrappersMP.CALC_COND_BATCH, WrappersMP.APPLY_MODEL, WrappersMP.DIFFUSION_MODEL)
+# model options of other nodes that do not look into the batch
 _OUTSIDE = ("transformer_options", "to_load_options", "denoise_mask_function", "sampler_post_cfg_function")
+# and those in `transformer_options` that do
 _PATCHES = ("patches", "patches_replace", "optimized_attention_override")
 
 
@@ -37,25 +41,22 @@ class Recomputation:
 
     def __init__(self, injection: StyleInjection):
         self.injection = injection
-        self._conds: dict[int, list] = {}  # of the run under way, by id of its CONDITIONING
+        self._conds: dict[FeatureBank, list] = {}  # the bank's conditioning as prepared for the run under way
 
     def wrapper(self, executor, x, timestep, model_options=None, seed=None):
         """Around one prediction of the guider, whatever its conditionings are."""
         model_options = model_options or {}
-        needed = [pair for pair in self.injection.needed(float(timestep[0])) if not pair[0].features]
+        needed = [(bank, level) for bank, level in self.injection.needed(float(timestep[0])) if not bank.blocks]
         if needed:
             _check_no_step_cache(model_options)
-            options = {**model_options.get("transformer_options", {})}
-            fresh = {**options.get(FRESH, {})}  # another injection on the same model has its own
+            fresh = {**state_of_model(model_options).fresh}  # another injection on the same model has its own
             joint = self._joint(executor.class_obj, needed, x, model_options, seed)
             if joint is not None:
-                options[JOINT], needed = joint, [pair for pair in needed if id(pair[0]) not in joint.features]
-                fresh.update(joint.features)
-            for group in _groups(needed):
+                needed = [pair for pair in needed if pair not in joint.banks]
+            for group in _groups(needed, self.injection.architecture.roles_record_alike):
                 for part in _parts(group, executor.class_obj.inner_model, x.device):
                     fresh.update(self._features(executor.class_obj, part, model_options, x.device, seed))
-            options[FRESH] = fresh
-            model_options = {**model_options, "transformer_options": options}
+            model_options = model_options_with(model_options, joint=joint, fresh=fresh)
         return executor(x, timestep, model_options, seed)
 
     def cleanup(self, *_) -> None:
@@ -63,17 +64,18 @@ class Recomputation:
         self._conds.clear()
 
     def _joint(self, guider, needed, x, model_options, seed) -> JointCall | None:
-        """The call that takes along the latents of x's size, None where there are none or they had better not."""
+        """The call that takes along the latents of x's size; None if none fit or another node inspects the batch."""
         fitting = [pair for pair in needed if pair[0].inputs[pair[1]].shape[1:] == x.shape[1:]]
         if not fitting or not self._is_plain(guider, model_options):
             return None
-        if self.injection.style.bank.clean.shape[-2:] != x.shape[-2:]:  # one batch has one number of keys
+        if self.injection.style.bank.size != tuple(x.shape[-2:]):  # one batch has one number of keys
             return None
         model, rows = guider.inner_model, len(x) + sum(bank.batch for bank, _ in fitting)
         if not _has_room(model, rows, x.shape, x.device):
             return None
-        others = [(self._prepared(model, bank.conditioning, x, seed), bank.batch) for bank, _ in fitting]
-        conds = join_conds(guider.conds["positive"], others, len(x))
+        others = [(self._prepared(model, bank, x, seed), bank.batch) for bank, _ in fitting]
+        padded = self.injection.architecture.padded_texts_join
+        conds = join_conds(guider.conds["positive"], others, len(x), padded)
         return conds and JointCall(len(x), fitting, conds)
 
     def _is_plain(self, guider, model_options) -> bool:
@@ -94,29 +96,33 @@ class Recomputation:
             and not isinstance(self.injection.style, StyleMix)
         )
 
-    def _features(self, guider, group: list[tuple[FeatureBank, int]], model_options, device, seed) -> dict:
-        """{id(bank): {layer: features}} of banks whose latents go through the network together."""
+    def _features(
+        self, guider, group: list[tuple[FeatureBank, int]], model_options, device, seed
+    ) -> dict[FeatureBank, LevelFeatures]:
+        """{bank: its features} of banks whose latents go through the network together."""
         first, level = group[0]
         seen = torch.cat([bank.inputs[level] for bank, level in group]).to(device)
         recorder = LevelRecorder(first)
-        options = {**model_options.get("transformer_options", {}), CAPTURE: recorder}
         comfy.samplers.calc_cond_batch(
             guider.inner_model,
-            [self._prepared(guider.inner_model, first.conditioning, seen, seed)],
+            [self._prepared(guider.inner_model, first, seen, seed)],
             seen,
             seen.new_full((len(seen),), first.levels[level]),
-            {**model_options, "transformer_options": options},
+            model_options_with(model_options, recorder=recorder),
         )
         recorder.check(BESIDE_SAMPLING)
-        split = {layer: n.split([bank.batch for bank, _ in group]) for layer, n in recorder.features.items()}
-        return {id(bank): {layer: parts[i] for layer, parts in split.items()} for i, (bank, _) in enumerate(group)}
+        split = {layer: found.split([bank.batch for bank, _ in group]) for layer, found in recorder.features.items()}
+        return {
+            bank: LevelFeatures({layer: parts[i] for layer, parts in split.items()}, recorder.grids)
+            for i, (bank, _) in enumerate(group)
+        }
 
-    def _prepared(self, model, conditioning: list, seen: torch.Tensor, seed) -> list:
-        if id(conditioning) not in self._conds:
-            conds = {"positive": comfy.sampler_helpers.convert_cond(conditioning)}
+    def _prepared(self, model, bank: FeatureBank, seen: torch.Tensor, seed) -> list:
+        if bank not in self._conds:
+            conds = {"positive": comfy.sampler_helpers.convert_cond(bank.conditioning)}
             conds = comfy.samplers.process_conds(model, seen, conds, seen.device, seed=seed)
-            self._conds[id(conditioning)] = conds["positive"]
-        return self._conds[id(conditioning)]
+            self._conds[bank] = conds["positive"]
+        return self._conds[bank]
 
 
 def _check_no_step_cache(model_options: dict) -> None:
@@ -148,12 +154,12 @@ def _parts(group: list[tuple[FeatureBank, int]], model, device) -> list[list[tup
     return [[pair] for pair in group]
 
 
-def _groups(needed: list[tuple[FeatureBank, int]]) -> list[list[tuple[FeatureBank, int]]]:
+def _groups(needed: list[tuple[FeatureBank, int]], roles_record_alike: bool) -> list[list[tuple[FeatureBank, int]]]:
     """Banks that may share a pass: latents of one size, one level, one plain conditioning that is the same."""
     groups: list[list[tuple[FeatureBank, int]]] = []
     for bank, level in needed:
         for group in groups:
-            if _fit(group[0], (bank, level)):
+            if _fit(group[0], (bank, level)) and (roles_record_alike or group[0][0].role == bank.role):
                 group.append((bank, level))
                 break
         else:

@@ -8,7 +8,9 @@ import comfy.samplers
 import comfy.utils
 import torch
 
-from ..attention_patch.capture import CAPTURE, with_capture
+from ..attention_patch.architectures.choose import architecture_of
+from ..attention_patch.call_state import model_options_with
+from ..attention_patch.capture import with_capture
 from ..equations.noise_levels import inversion_levels
 from ..features.bank_writer import BankWriter
 from ..features.feature_bank import FeatureBank
@@ -21,9 +23,9 @@ def recompute_features(model, bank: FeatureBank, storage: Storage) -> None:
 
     Raises: ValueError: another node replaced a block of the model, so that a layer could not be read.
     """
-    patched = with_capture(model)
-    bank.grids.clear()  # those of the model as it is now
-    levels = inversion_levels(bank.sigmas, float(model.get_model_object("model_sampling").sigmas[0]))
+    architecture = architecture_of(model)
+    patched = with_capture(model, architecture)
+    levels = inversion_levels(bank.sigmas, architecture.first_sigma("ddim"))
     guider = guider_for("CellStyleLoad", patched, bank.conditioning)
     blank = torch.zeros_like(bank.clean)
     writer = BankWriter("CellStyleLoad", bank, storage, model.load_device)
@@ -45,8 +47,7 @@ def _visit_levels(model, x, sigmas, extra_args=None, callback=None, disable=None
     model_options = extra_args["model_options"]
     for i, level in enumerate(reversed(range(len(bank.levels)))):
         seen = bank.inputs[level].to(x.device)
-        options = {**model_options.get("transformer_options", {}), CAPTURE: writer.recorder(level)}
-        args = {**extra_args, "model_options": {**model_options, "transformer_options": options}}
+        args = {**extra_args, "model_options": model_options_with(model_options, recorder=writer.recorder(level))}
         denoised = model(seen, bank.levels[level] * seen.new_ones([len(seen)]), **args)
         if callback is not None:
             callback({"x": seen, "i": i, "sigma": sigmas[i + 1], "sigma_hat": sigmas[i + 1], "denoised": denoised})

@@ -11,9 +11,9 @@ import comfy.samplers
 import comfy.utils
 import torch
 
+from ..attention_patch.architectures.architecture import Architecture
+from ..attention_patch.architectures.choose import architecture_of
 from ..attention_patch.model_patch import check_pairing
-from ..equations.masked_start import masked_start_noise
-from ..equations.noise_levels import check_sampling_sigmas
 from ..features.feature_bank import FeatureBank
 from .check_conditioning import check_conditioning
 from .checks import check_latent
@@ -50,9 +50,10 @@ def sample_injected(
             the content.
     """
     patched = with_style_injection(model, style_kv, content_query, **dials)
-    samples = check_latent(latent, model, f"{name}'s latent")
+    architecture = architecture_of(model)
+    samples = check_latent(latent, architecture, f"{name}'s latent")
     banks = [wire.bank for wire in (content_query, style_kv) if wire is not None]
-    sigmas = check_sampling_sigmas(_sigmas_of(name, sigmas, banks))
+    sigmas = architecture.fit_sigmas(_sigmas_of(name, sigmas, banks))
     check_conditioning(name, model, conditioning, sigmas)
     if negative is not None:
         check_conditioning(name, model, negative, sigmas, "negative")
@@ -63,7 +64,7 @@ def sample_injected(
     noise, start = torch.zeros_like(samples), samples
     mask = latent.get("noise_mask")
     if mask is not None:
-        noise, start = _hold_outside_mask(model, samples, content_query, float(sigmas[0]))
+        noise, start = _hold_outside_mask(architecture, samples, content_query, float(sigmas[0]))
 
     guider = guider_for(name, patched, conditioning, negative, cfg)
     steps = len(sigmas) - 1
@@ -105,7 +106,9 @@ def _match_styles(samples: torch.Tensor, styles: int) -> torch.Tensor:
     raise ValueError(f"{count} latents and {styles} styles cannot be paired; use equal counts, or one of either.")
 
 
-def _hold_outside_mask(model, samples: torch.Tensor, content_query, sigma: float) -> tuple[torch.Tensor, torch.Tensor]:
+def _hold_outside_mask(
+    architecture: Architecture, samples: torch.Tensor, content_query, sigma: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     """(noise, latent) for ComfyUI's inpainting: starts at `samples`, and outside the mask ends at the content."""
     if content_query is None:
         raise ValueError(
@@ -119,6 +122,6 @@ def _hold_outside_mask(model, samples: torch.Tensor, content_query, sigma: float
             f"the latent has a noise mask and shape {tuple(samples.shape)}, but the inverted content has "
             f"{tuple(clean.shape)}; masked sampling needs the size that was inverted."
         )
-    sigma_max = float(model.get_model_object("model_sampling").sigma_max)
-    noise = masked_start_noise(model.model.process_latent_in(samples), clean, sigma, sigma_max)
-    return noise, model.model.process_latent_out(clean).expand_as(samples)
+    model = architecture.model.model
+    noise = architecture.masked_start(model.process_latent_in(samples), clean, sigma)
+    return noise, model.process_latent_out(clean).expand_as(samples)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 from tqdm.auto import trange
 
+from .noise_path import NoisePath, variance_preserving
+
+VARIANCE_PRESERVING = variance_preserving()
 SOLVERS = ("ddim", "multistep")
-
-
-def variance_preserving_ratio(sigma_from: float, sigma_to: float, sigma_data: float = 1.0) -> float:
-    """Factor that gives a latent at `sigma_from` the norm it would have at `sigma_to` when its variance-preserving
-    twin x / sqrt(sigma^2 + sigma_data^2) stays as it is: the network sees the current latent at the next level."""
-    return ((sigma_data**2 + sigma_to**2) / (sigma_data**2 + sigma_from**2)) ** 0.5
 
 
 def predicted_noise(x: torch.Tensor, denoised: torch.Tensor, sigma: float) -> torch.Tensor:
@@ -22,11 +18,10 @@ def predicted_noise(x: torch.Tensor, denoised: torch.Tensor, sigma: float) -> to
     return (x - denoised) / sigma
 
 
-def extrapolated_noise(before: list[tuple[float, torch.Tensor]], sigma: float, sigma_data: float = 1.0) -> torch.Tensor:
-    """eps_hat at `sigma`, on the straight line through two evaluations over the angle phi = atan(sigma / sigma_data).
-
-    phi is how far a variance-preserving latent, cos(phi) z0 + sin(phi) eps, has turned towards the noise. It is finite
-    at both ends, and eps_hat bends less over it than over sigma or its logarithm.
+def extrapolated_noise(
+    before: list[tuple[float, torch.Tensor]], sigma: float, path: NoisePath = VARIANCE_PRESERVING
+) -> torch.Tensor:
+    """eps_hat at `sigma`, on the straight line through two evaluations over the path's clock.
 
     Args:
         before: (sigma, eps_hat (B, C, H, W)) of the one or two steps before, the last one last, at different sigmas.
@@ -36,11 +31,8 @@ def extrapolated_noise(before: list[tuple[float, torch.Tensor]], sigma: float, s
     if len(before) == 1:
         return before[0][1]
 
-    def angle(s: float) -> float:
-        return math.atan(s / sigma_data)
-
     (sigma_1, eps_1), (sigma_2, eps_2) = before
-    reach = (angle(sigma) - angle(sigma_2)) / (angle(sigma_2) - angle(sigma_1))
+    reach = (path.clock(sigma) - path.clock(sigma_2)) / (path.clock(sigma_2) - path.clock(sigma_1))
     return eps_2 + reach * (eps_2 - eps_1)
 
 
@@ -54,14 +46,14 @@ def sample_ddim_inversion(
     *,
     refinement: int = 0,
     solver: str = "ddim",
-    sigma_data: float = 1.0,
+    path: NoisePath = VARIANCE_PRESERVING,
     recording_args: Callable[[int, float, torch.Tensor], dict] | None = None,
 ) -> torch.Tensor:
     """DDIM run backwards (eta = 0): from a clean latent up to noise; a k-diffusion style sampler function.
 
     One step from sigma_a to sigma_b > sigma_a:
 
-        x_in = x * sqrt((1 + sigma_b^2) / (1 + sigma_a^2))
+        x_in = x * sqrt((1 + sigma_b^2) / (1 + sigma_a^2))     (`path.ratio`; another norm for flow matching)
         eps  = (x_in - D(x_in, sigma_b)) / sigma_b
         x    = x + (sigma_b - sigma_a) * eps
 
@@ -79,7 +71,7 @@ def sample_ddim_inversion(
         x: (B, C, H, W) clean latent in the model's own scale.
         sigmas: (n + 1,) ascending; sigmas[0] is the level that x is taken to be at.
         refinement: repeats a step; each costs n more network calls in all.
-        solver: one of SOLVERS.
+        solver: one of SOLVERS. path: how the model's latents lie between picture and noise.
         recording_args: called as (step index, sigma_b, x_in) before the last network call of each step; returns
             the extra_args of that call. It lets a capture see exactly one call a level.
     Returns:
@@ -96,14 +88,14 @@ def sample_ddim_inversion(
     s_in = x.new_ones([x.shape[0]])
     levels = [float(s) for s in sigmas]
     # the clean latent, given the norm of a latent at the first level
-    x = x * variance_preserving_ratio(0.0, levels[0], sigma_data)
+    x = x * path.ratio(0.0, levels[0])
     before: list[tuple[float, torch.Tensor]] = []
     for i in trange(len(levels) - 1, disable=disable):
         sigma_a, sigma_b = levels[i], levels[i + 1]
         if before:
-            x_in = x + (sigma_b - sigma_a) * extrapolated_noise(before, sigma_b, sigma_data)
+            x_in = x + (sigma_b - sigma_a) * extrapolated_noise(before, sigma_b, path)
         else:
-            x_in = x * variance_preserving_ratio(sigma_a, sigma_b, sigma_data)
+            x_in = x * path.ratio(sigma_a, sigma_b)
         for repeat in range(refinement + 1):
             args = extra_args
             if recording_args is not None and repeat == refinement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -28,7 +28,7 @@ class ModelFamily:
 
 @dataclass(frozen=True, eq=False)
 class LevelFeatures:
-    """Features of one level. tensors[layer]: (batch, ...), see `FeatureBank.blocks`. grids[layer]: (h, w) of its tokens."""
+    """Features of one level. tensors[layer]: (batch, ...), see `FeatureBank.blocks`; grids[layer]: (h, w) of them."""
 
     tensors: Mapping[LayerKey, torch.Tensor]
     grids: Mapping[LayerKey, tuple[int, int]]
@@ -89,3 +89,23 @@ class FeatureBank:
         """Bytes that the features take, or the latents where there are none."""
         kept = self.blocks.values() or self.inputs.values()
         return sum(n.numel() * n.element_size() for n in kept)
+
+
+def predicted_bytes(
+    available: Mapping[LayerKey, SelfAttention],
+    layers: Iterable[LayerKey],
+    latent_shape: Sequence[int],
+    steps: int,
+    element_size: int,
+    tensors: int = 1,
+) -> int:
+    """Bytes that the features of `steps` levels will take, for a (B, C, ..., H, W) latent.
+
+    tensors: how many of a layer's width are kept of a token.
+    """
+    height, width = latent_shape[-2:]
+    values = 0
+    for layer in layers:
+        spec = available[layer]
+        values += -(-height // spec.scale) * -(-width // spec.scale) * spec.channels
+    return values * tensors * latent_shape[0] * steps * element_size

@@ -37,7 +37,12 @@ class LevelRecorder:
         """bank: says what is recorded, and is only read. keep, keep_residual: make what is stored of a layer's or
         block's tensor; never the tensor itself, which others may change. grids: those of the levels before, which
         this level has to agree with."""
-        self.layers, self.residual_blocks, self.role, self.size = bank.layers, bank.residual_blocks, bank.role, bank.size
+        self.layers, self.residual_blocks, self.role, self.size = (
+            bank.layers,
+            bank.residual_blocks,
+            bank.role,
+            bank.size,
+        )
         self.keep, self.keep_residual = keep, keep_residual
         self.features: dict[LayerKey, torch.Tensor] = {}
         self.residuals: dict[tuple[str, int], torch.Tensor] = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..attention_patch.architectures.unet_layers import LAYERS_TOOLTIP
 from ..equations.query_preservation import CURVES
+from .layers_input import layers_input
 from .wire_types import SETTINGS
 
 
@@ -53,7 +53,7 @@ def injection_inputs() -> list:
             advanced=True,
             tooltip="Gamma at the last step, except with constant. Lower than gamma: more texture in fine detail.",
         ),
-        io.String.Input("layers", default="auto", advanced=True, tooltip=LAYERS_TOOLTIP),
+        layers_input(),
         io.Float.Input(
             "start_percent",
             default=0.0,

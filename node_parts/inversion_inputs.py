@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..attention_patch.architectures.unet_layers import LAYERS_TOOLTIP
+from .layers_input import layers_input
 from .storage_inputs import storage_input
 
 
@@ -37,7 +37,7 @@ def inversion_inputs(latent_tooltip: str, steps_tooltip: str = "") -> list:
                 "inversion much closer to exact: 10 steps with 1 repeat beat 50 plain steps. 0 is the paper's DDIM."
             ),
         ),
-        io.String.Input("layers", default="auto", advanced=True, tooltip=LAYERS_TOOLTIP),
+        layers_input(),
         storage_input(),
         io.Sigmas.Input(
             "sigmas",

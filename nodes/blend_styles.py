@@ -9,7 +9,7 @@ import re
 import torch
 from comfy_api.latest import io
 
-from ..features.feature_bank import StyleKV, StyleMix
+from ..features.wire_values import StyleKV, StyleMix
 from ..node_parts.wire_types import CATEGORY, STYLE_KV
 
 MOST_STYLES = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..engine.invert import invert_and_record
-from ..features.feature_bank import ContentQuery
+from ..features.wire_values import ContentQuery
 from ..node_parts.inversion_inputs import inversion_inputs
 from ..node_parts.preview import preview_of
 from ..node_parts.solver_inputs import solver_inputs
@@ -54,6 +54,6 @@ class DDIMInvert(io.ComfyNode):
     @classmethod
     def execute(cls, model, latent, **settings):
         inverted, bank = invert_and_record(
-            "DDIMInvert", model=model, latent=latent, progress=preview_of(model), **settings
+            "DDIMInvert", model=model, latent=latent, role="content", progress=preview_of(model), **settings
         )
         return io.NodeOutput(inverted, ContentQuery(bank), bank.sigmas.clone())

@@ -11,12 +11,14 @@ import comfy.model_management
 import torch
 from comfy_api.latest import io, ui
 
-from ..engine.checks import check_family, check_model, family_of
+from ..attention_patch.architectures.choose import architecture_of
+from ..engine.checks import check_family
 from ..engine.inverted_latent import Inversion, signal_share, with_inversion
 from ..engine.revisit import recompute_features
-from ..features.feature_bank import FeatureBank, ModelFamily, StyleKV, predicted_bytes
+from ..features.feature_bank import FeatureBank, ModelFamily
 from ..features.layer_key import LayerKey
 from ..features.storage_choice import FP8, Storage, choose_storage
+from ..features.wire_values import StyleKV
 from ..node_parts.storage_inputs import precision_input, storage_input
 from ..node_parts.style_folder import NO_STYLE, style_names, style_path
 from ..node_parts.wire_types import CATEGORY, STYLE_KV
@@ -101,7 +103,7 @@ class CellStyleLoad(io.ComfyNode):
         style = read_style(path, accept=functools.partial(_accept, file, model))
         bank = bank_of(style)
         size = os.path.getsize(path)
-        if bank.features:
+        if bank.blocks:
             logging.info(f"CellStyleLoad: {file}, {size / 1e6:.1f} MB, {bank.nbytes() / 1e6:.0f} MB of features")
         else:
             chosen = _storage_for(bank, model, storage, feature_precision)
@@ -129,7 +131,7 @@ def bank_of(style: Style) -> FeatureBank:
         style.clean,
     )
     bank.inputs, bank.conditioning, bank.solver = style.inputs, style.conditioning, record.solver
-    bank.features = {i: {LayerKey(*layer): n for layer, n in found.items()} for i, found in style.features.items()}
+    bank.blocks = {LayerKey(*layer): block for layer, block in style.blocks.items()}
     bank.grids = {LayerKey(*layer): grid for layer, grid in record.grids.items()}
     return bank
 
@@ -151,7 +153,9 @@ def family_from(record: Record) -> ModelFamily:
 def _storage_for(bank: FeatureBank, model, storage: str, precision: str) -> Storage:
     dtype = FP8 if precision == "fp8" else model.model.get_dtype_inference()
     size = comfy.model_management.dtype_size(dtype)
-    features = predicted_bytes(check_model(model), bank.layers, bank.clean.shape, len(bank.levels), size)
+    features = architecture_of(model).predicted_bytes(
+        bank.layers, tuple(bank.clean.shape), len(bank.levels), size, bank.role
+    )
     trajectory = sum(seen.numel() * seen.element_size() for seen in bank.inputs.values())
     return choose_storage(storage, precision, features, trajectory, model.load_device)
 
@@ -159,7 +163,7 @@ def _storage_for(bank: FeatureBank, model, storage: str, precision: str) -> Stor
 def _accept(file: str, model, record: Record, size: int) -> None:
     """What can be refused before the file's tensors take memory."""
     if model is not None:
-        family = family_of(model, check_model(model))
+        family = architecture_of(model).fingerprint()
         check_family(f"the style {file}", SimpleNamespace(family=family_from(record)), family)
         _check_shapes(file, model.model, record)
     elif not record.features:

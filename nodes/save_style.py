@@ -10,7 +10,8 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..engine.checks import check_latent
-from ..features.feature_bank import FeatureBank, StyleKV
+from ..features.feature_bank import FeatureBank
+from ..features.wire_values import StyleKV
 from ..node_parts.style_folder import style_folders
 from ..node_parts.wire_types import CATEGORY, STYLE_KV
 from ..style_file.names import checked_name, paths_to_write
@@ -160,7 +161,7 @@ def style_of(bank: FeatureBank, inverted: dict, form: str, dtype: str, texts: di
     obstacle = obstacle or _not_plain(bank.conditioning)
     if form == "compact" and obstacle:
         raise ValueError(f"this style cannot be saved as compact: {obstacle}. Set format to full.")
-    if form == "full" and any(layer not in bank.features.get(i, {}) for i in range(levels) for layer in bank.layers):
+    if form == "full" and any(layer not in bank.blocks for layer in bank.layers):
         raise ValueError(
             "format is full, but style_kv keeps no features (its storage is recompute). Save it as compact, or capture "
             "it with storage ram."
@@ -180,8 +181,8 @@ def style_of(bank: FeatureBank, inverted: dict, form: str, dtype: str, texts: di
         pack_version=pack_version(),
         solver=bank.solver,
     )
-    features = bank.features if form == "full" else {}
-    return Style(record, bank.clean, noise, bank.inputs, conditioning, features)
+    blocks = {tuple(layer): block for layer, block in bank.blocks.items()} if form == "full" else {}
+    return Style(record, bank.clean, noise, bank.inputs, conditioning, blocks)
 
 
 def pack_version() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..engine.invert import invert_and_record
-from ..features.feature_bank import StyleKV
+from ..features.wire_values import StyleKV
 from ..node_parts.inversion_inputs import inversion_inputs
 from ..node_parts.preview import preview_of
 from ..node_parts.solver_inputs import solver_inputs
@@ -44,6 +44,6 @@ class StyleKVCapture(io.ComfyNode):
     @classmethod
     def execute(cls, model, latent, **settings):
         inverted, bank = invert_and_record(
-            "StyleKVCapture", model=model, latent=latent, progress=preview_of(model), **settings
+            "StyleKVCapture", model=model, latent=latent, role="style", progress=preview_of(model), **settings
         )
         return io.NodeOutput(StyleKV(bank), inverted)

@@ -24,7 +24,7 @@ class Style:
 
     record: everything but the tensors. clean: (B, C, H, W) the style's latent in the model's own scale; inverted: its
     noise in LATENT scale; both float32. inputs[level]: (B, C, H, W), what the network saw. conditioning: CONDITIONING.
-    features[level][layer]: (B, tokens, width). picture: (h, w, 3) in 0..1, the thumbnail.
+    blocks[layer]: (levels, B, tokens, width), the features. picture: (h, w, 3) in 0..1, the thumbnail.
     """
 
     record: Record
@@ -32,7 +32,7 @@ class Style:
     inverted: torch.Tensor
     inputs: dict[int, torch.Tensor] = field(default_factory=dict)
     conditioning: list = field(default_factory=list)
-    features: dict[int, dict[Layer, torch.Tensor]] = field(default_factory=dict)
+    blocks: dict[Layer, torch.Tensor] = field(default_factory=dict)
     picture: np.ndarray | None = None
 
 
@@ -87,17 +87,26 @@ def read_style(path: Path, accept: Callable[[Record, int], None] = lambda record
             record, entries = _checked(file)
         accept(record, sum(entry.end - entry.begin for entry in entries.values()))
         with _explained(path):
-            tensors = {name: read_tensor(file, name, entry) for name, entry in entries.items()}
+            blocks, places = _blocks_for(record)
+            tensors = {name: read_tensor(file, name, entry, places.get(name)) for name, entry in entries.items()}
             data = tensors["thumbnail"].numpy().tobytes() if record.thumbnail else b""
             picture = thumbnail.decode(data) if data else thumbnail.of_latent(tensors["clean"][0].numpy())
-    style = Style(record, tensors["clean"], tensors["inverted"], picture=picture)
+    style = Style(record, tensors["clean"], tensors["inverted"], blocks=blocks, picture=picture)
     if record.inputs:
         style.inputs = {level: x.float() for level, x in enumerate(tensors["inputs"])}
         style.conditioning = [_cond(tensors, i, cond) for i, cond in enumerate(record.conditioning)]
-    if record.features:
-        for level in range(record.levels):
-            style.features[level] = {layer: tensors[feature_name(level, layer)] for layer in record.layers}
     return style
+
+
+def _blocks_for(record: Record) -> tuple[dict[Layer, torch.Tensor], dict[str, torch.Tensor]]:
+    """Empty blocks (levels, B, tokens, width) for the features of a file, and each tensor's place by its name."""
+    blocks, places = {}, {}
+    shapes = record.tensors()
+    for layer in record.layers if record.features else ():
+        dtype, shape = shapes[feature_name(0, layer)]
+        blocks[layer] = torch.empty((record.levels, *shape), dtype=DTYPES[dtype])
+        places.update({feature_name(level, layer): blocks[layer][level] for level in range(record.levels)})
+    return blocks, places
 
 
 def _producers(style: Style, data: bytes) -> dict[str, Callable[[], torch.Tensor]]:
@@ -110,9 +119,9 @@ def _producers(style: Style, data: bytes) -> dict[str, Callable[[], torch.Tensor
     for i, (cross_attn, extra) in enumerate(style.conditioning):
         found[f"conditioning.{i}.cross_attn"] = lambda given=cross_attn: given
         found[f"conditioning.{i}.pooled_output"] = lambda given=extra: given["pooled_output"]
-    for level, layers in style.features.items():
-        for layer, n in layers.items():
-            found[feature_name(level, layer)] = lambda given=n: given
+    for layer, levels in style.blocks.items():
+        for level, features in enumerate(levels):
+            found[feature_name(level, layer)] = lambda given=features: given
     return found
 
 

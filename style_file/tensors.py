@@ -70,9 +70,10 @@ def read_header(file: BinaryIO) -> tuple[dict[str, Entry], dict[str, str]]:
     return entries, metadata
 
 
-def read_tensor(file: BinaryIO, name: str, entry: Entry) -> torch.Tensor:
-    """One tensor, in memory of its own. Raises: ValueError: truncated, NaN or infinite."""
-    tensor = torch.empty(entry.shape, dtype=DTYPES[entry.dtype])
+def read_tensor(file: BinaryIO, name: str, entry: Entry, place: torch.Tensor | None = None) -> torch.Tensor:
+    """One tensor, in `place` (contiguous, of its shape and type) or memory of its own. Raises: ValueError: truncated,
+    NaN or infinite."""
+    tensor = torch.empty(entry.shape, dtype=DTYPES[entry.dtype]) if place is None else place
     file.seek(entry.begin)
     if file.readinto(memoryview(tensor.numpy()).cast("B")) != entry.end - entry.begin:
         raise ValueError(f"it ends within tensor {name[:60]!r}")

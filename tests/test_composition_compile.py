@@ -38,8 +38,8 @@ def check_compiled(scene: Scene, backend: str, tolerance: float):
         assert torch.equal(scene.sample(model), expected)
     start, query, _ = nodes.invert(compiled, scene.conditioning, scene.content, STEPS)
     assert torch.equal(start["samples"], scene.start["samples"])
-    for layer, n in scene.query.bank.features[0].items():
-        assert torch.equal(query.bank.features[0][layer], n)
+    for layer, n in scene.query.bank.level(0).tensors.items():
+        assert torch.equal(query.bank.blocks[layer][0], n)
     assert nodes.relative_error(scene.sample(compiled), plain) < tolerance
 
 

@@ -95,7 +95,7 @@ def test_an_area_takes_the_contents_queries_of_its_place(scene):
     queries = Queries()
     positive = both(area(scene.conditioning, 8, 6, 4, 2), area(OTHER_TEXT, 8, 6, 8, 10))
     scene.sample(queries.on(scene.inject(scene.model, gamma=1.0, tau=1.0, layers="output.6, output.9")), positive)
-    features = scene.query.bank.features[0]
+    features = scene.query.bank.level(0).tensors
     checked = 0
     for block, chunks, query in queries.seen[:7]:  # the layers of the first network call
         layer = next((layer for layer in features if (layer.block, layer.number) == block), None)
@@ -152,8 +152,8 @@ class TestCapture:
             bank = nodes.invert(scene.model, positive, scene.content, STEPS)[1].bank
             assert bank.grids == scene.query.bank.grids
             # the first call of an inversion sees the same latent, whatever the areas add to its prediction
-            for layer, n in scene.query.bank.features[STEPS - 1].items():
-                assert torch.equal(bank.features[STEPS - 1][layer], n)
+            for layer, n in scene.query.bank.level(STEPS - 1).tensors.items():
+                assert torch.equal(bank.blocks[layer][STEPS - 1], n)
 
     def test_areas_alone_are_refused(self, scene):
         positive = conditionings(scene)["areas only"]

@@ -35,7 +35,7 @@ def by_storage(scene: Scene, model, **sampling) -> list[torch.Tensor]:
     for storage in ("ram", "recompute"):
         query = nodes.invert(model, scene.conditioning, scene.content, STEPS, storage=storage)[1]
         style_kv = nodes.capture(model, scene.conditioning, scene.style, STEPS, storage=storage)[0]
-        assert bool(query.bank.features) == bool(style_kv.bank.features) == (storage == "ram")
+        assert bool(query.bank.blocks) == bool(style_kv.bank.blocks) == (storage == "ram")
         scene.query = query
         results.append(scene.sample(scene.inject(model, style_kv), **sampling))
     return results

@@ -89,5 +89,5 @@ def test_controlnet_in_the_capture_is_not_recorded_itself(scene):
     layers = "middle, output.9"
     plain = nodes.invert(scene.model, scene.conditioning, scene.content, STEPS, layers=layers)[1].bank
     beside = nodes.invert(scene.model, control(scene, 1e-9), scene.content, STEPS, layers=layers)[1].bank
-    for layer, n in plain.features[STEPS - 1].items():
-        assert nodes.relative_error(beside.features[STEPS - 1][layer], n) < 1e-5
+    for layer, n in plain.level(STEPS - 1).tensors.items():
+        assert nodes.relative_error(beside.blocks[layer][STEPS - 1], n) < 1e-5

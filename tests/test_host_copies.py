@@ -142,32 +142,30 @@ def test_a_capture_through_pinned_memory_keeps_what_a_direct_one_keeps(queue, mo
     monkeypatch.setattr(invert, "BankWriter", lambda name, bank, storage, source: BankWriter(name, bank, storage, cuda))
     staged = captured()
     assert queue.log.count("record") == 3, "one wait a level, residual features included"
-    assert set(direct.features) == {0, 1, 2} and len(direct.residuals) == (3 if residuals else 0)
-    for one, other in ((direct.features, staged.features), (direct.residuals, staged.residuals)):
-        assert set(one) == set(other)
-        for level, kept in one.items():
-            assert list(kept) == list(other[level])
-            assert all(
-                torch.equal(n.float(), other[level][key].as_subclass(torch.Tensor).float()) for key, n in kept.items()
-            )
+    assert set(direct.blocks) == set(direct.layers) and len(direct.residuals) == (1 if residuals else 0)
+    for one, other in ((direct.blocks, staged.blocks), (direct.residuals, staged.residuals)):
+        assert list(one) == list(other)
+        for key, block in one.items():
+            assert len(block) == 3
+            assert torch.equal(block.float(), other[key].as_subclass(torch.Tensor).float())
 
 
 @pytest.mark.parametrize("foreseen", [True, False])
 def test_a_level_is_on_the_device_when_it_is_taken(queue, foreseen):
     to_device, stored = host_copies.ToDevice(torch.device("cuda", 0)), levels(4)
     for i, tensors in enumerate(stored):
-        taken = to_device.take(tensors)
+        taken = to_device.take(i, tensors)
         assert {name: t.tolist() for name, t in taken.items()} == {name: t.tolist() for name, t in tensors.items()}
         assert queue.log[-2:] == ["record_stream"] * 2, "memory of another stream could be given away too early"
         if foreseen and i + 1 < len(stored):
-            to_device.ahead(stored[i + 1])
-            to_device.ahead(stored[i + 1])
+            to_device.ahead(i + 1, stored[i + 1])
+            to_device.ahead(i + 1, stored[i + 1])
             assert len(to_device._ready) == 1
     assert not to_device._ready, "copies were kept after the last level"
 
 
 def test_pinned_buffers_do_not_pile_up(queue):
     to_device = host_copies.ToDevice(torch.device("cuda", 0))
-    for tensors in levels(30):
-        to_device.take(tensors)
+    for i, tensors in enumerate(levels(30)):
+        to_device.take(i, tensors)
     assert len(to_device._pinned) <= 2

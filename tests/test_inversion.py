@@ -8,8 +8,9 @@ import math
 import pytest
 import run_nodes as nodes
 import torch
-from cellstyle.equations.ddim_inversion import sample_ddim_inversion, variance_preserving_ratio
+from cellstyle.equations.ddim_inversion import sample_ddim_inversion
 from cellstyle.equations.noise_levels import check_sampling_sigmas, ddim_sigmas, inversion_levels, nearest_level
+from cellstyle.equations.noise_path import variance_preserving
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
 
@@ -62,7 +63,7 @@ def test_the_network_sees_the_latent_with_its_variance_preserving_norm():
     first = math.sqrt(1 + 0.25)
     assert float(x.squeeze()) == pytest.approx(first)
     assert seen == pytest.approx([first * math.sqrt(5 / 1.25), first * math.sqrt(10 / 5)])
-    assert variance_preserving_ratio(2.0, 2.0) == 1
+    assert variance_preserving().ratio(2.0, 2.0) == 1
 
 
 def test_refinement_costs_its_calls_and_records_once_a_level():

@@ -193,5 +193,5 @@ def test_no_features_are_left_behind_and_the_model_stays_as_it_was():
     start, style_kv, query, sigmas = graph.captured("recompute")
     before = nodes.sample(graph.model, graph.conditioning, start, None, query)
     rows_of(graph, captures=(start, style_kv, query, sigmas))
-    assert not style_kv.bank.features and not query.bank.features
+    assert not style_kv.bank.blocks and not query.bank.blocks
     assert torch.equal(nodes.sample(graph.model, graph.conditioning, start, None, query), before)

@@ -6,18 +6,24 @@ import functools
 
 import pytest
 import torch
-from cellstyle.attention_patch.architectures.unet_layers import find_self_attention, select_layers
+from cellstyle.attention_patch.architectures.choose import architecture_of
 from cellstyle.features.feature_bank import predicted_bytes
+from comfy.ldm.modules.attention import SpatialTransformer
+from comfy.model_sampling import ModelSamplingDiscreteFlow
 from comfy_test_nodes.tiny_models import tiny_model
 
 
 @functools.cache
+def unet(kind="sd15"):
+    return architecture_of(tiny_model(kind))
+
+
 def available(kind="sd15"):
-    return find_self_attention(tiny_model(kind).model.diffusion_model)
+    return unet(kind).layers()
 
 
 def numbers(text, kind="sd15"):
-    return sorted({(layer.block, layer.number) for layer in select_layers(text, available(kind))})
+    return sorted({(layer.block, layer.number) for layer in unet(kind).select(text)})
 
 
 def test_sd15_has_self_attention_where_sd15_has_it():
@@ -35,7 +41,7 @@ def test_auto_is_the_papers_layers_on_sd15_and_the_same_grids_on_sdxl():
     assert numbers("auto") == [("output", i) for i in range(6, 12)]
     assert numbers("auto", "sdxl") == [("output", i) for i in range(3, 6)]
     # SDXL: both transformers of a block
-    assert len(select_layers("auto", available("sdxl"))) == 6
+    assert len(unet("sdxl").select("auto")) == 6
 
 
 @pytest.mark.parametrize(
@@ -68,7 +74,7 @@ def test_readable_names(text, expected):
 )
 def test_a_wrong_name_is_quoted_beside_the_valid_range(text, quoted, valid):
     with pytest.raises(ValueError) as error:
-        select_layers(text, available())
+        unet().select(text)
     assert quoted in str(error.value)
     assert valid in str(error.value)
 
@@ -77,8 +83,21 @@ def test_a_model_without_a_unet_is_refused_by_class_name():
     class SomeDiT(torch.nn.Module):
         pass
 
+    model = tiny_model().clone()
+    model.add_object_patch("diffusion_model", SomeDiT())
     with pytest.raises(ValueError, match="SomeDiT"):
-        find_self_attention(SomeDiT())
+        architecture_of(model)
+
+
+def test_every_reason_against_a_unet_is_said_at_once():
+    model = tiny_model().clone()
+    for module in model.model.diffusion_model.modules():
+        if isinstance(module, SpatialTransformer):
+            to_q = module.transformer_blocks[0].attn1.to_q
+            to_q.bias = torch.nn.Parameter(torch.zeros(to_q.out_features), requires_grad=False)
+    model.add_object_patch("model_sampling", ModelSamplingDiscreteFlow())
+    with pytest.raises(ValueError, match=r"projections have a bias.*does not predict noise or v"):
+        architecture_of(model)
 
 
 def test_the_size_of_sd15s_features_is_the_designs_figure():

@@ -9,6 +9,7 @@ import pytest
 import run_nodes as nodes
 import torch
 from cellstyle.equations.ddim_inversion import SOLVERS, extrapolated_noise, sample_ddim_inversion
+from cellstyle.equations.noise_path import variance_preserving
 from comfy.model_management import InterruptProcessingException
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
@@ -58,7 +59,7 @@ def test_the_guess_lies_on_the_line_over_the_angle():
         return torch.tensor([1.0, -2.0]) + math.atan(sigma / 0.5) * torch.tensor([3.0, 0.5])
 
     before = [(s, line(s)) for s in (0.2, 1.0)]
-    assert torch.allclose(extrapolated_noise(before, 30.0, sigma_data=0.5), line(30.0))
+    assert torch.allclose(extrapolated_noise(before, 30.0, path=variance_preserving(0.5)), line(30.0))
     assert torch.equal(extrapolated_noise(before[1:], 30.0), line(1.0))
 
 
@@ -145,8 +146,8 @@ def test_a_batch_of_odd_size_gives_what_its_pictures_give(kind):
         alone = {"samples": both["samples"][i : i + 1]}
         single, single_query, _ = nodes.invert(model, conditioning, alone, 5, **FAST)
         assert nodes.relative_error(inverted["samples"][i : i + 1], single["samples"]) < 1e-4
-        for layer, n in single_query.bank.features[0].items():
-            assert nodes.relative_error(query.bank.features[0][layer][i : i + 1], n) < 1e-4
+        for layer, n in single_query.bank.level(0).tensors.items():
+            assert nodes.relative_error(query.bank.blocks[layer][0, i : i + 1], n) < 1e-4
 
 
 def test_recomputed_features_are_the_kept_ones():

@@ -79,13 +79,13 @@ def test_inputs_are_not_written_to():
     style_kv, style_inverted = nodes.capture(model, conditioning, style)
     start = nodes.adain(inverted, style_inverted)
     kept = [x["samples"].clone() for x in (inverted, style_inverted, start)]
-    features = {k: v.clone() for k, v in style_kv.bank.features[0].items()}
+    features = {k: v.clone() for k, v in style_kv.bank.level(0).tensors.items()}
     first = nodes.sample(model, conditioning, start, style_kv, query)
     second = nodes.sample(model, conditioning, start, style_kv, query)
     assert torch.equal(first, second)
     assert all(torch.equal(a, b["samples"]) for a, b in zip(copies, (content, style), strict=True))
     assert all(torch.equal(a, b["samples"]) for a, b in zip(kept, (inverted, style_inverted, start), strict=True))
-    assert all(torch.equal(features[k], style_kv.bank.features[0][k]) for k in features)
+    assert all(torch.equal(features[k], style_kv.bank.level(0).tensors[k]) for k in features)
     assert torch.equal(sigmas, query.bank.sigmas)
 
 

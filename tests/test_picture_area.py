@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from cellstyle.attention_patch.call_patch import InjectionCall
+from cellstyle.attention_patch.architectures.unet_injection import residual_of
+from cellstyle.attention_patch.injected_call import InjectedCall
 from cellstyle.attention_patch.picture_area import Area, areas_by_uuid, areas_of_call, crop_mask, crop_tokens
-from cellstyle.attention_patch.sigma_dials import InjectionSettings
+from cellstyle.attention_patch.sigma_dials import SigmaDials
 
 
 def coordinates(height: int, width: int) -> torch.Tensor:
@@ -64,16 +65,16 @@ def test_areas_are_clipped_as_comfyui_clips_them():
     conds = [[{"uuid": "a", "area": (16, 16, 8, 0)}, {"uuid": "b"}], None]
     areas = areas_by_uuid(conds, (1, 4, 16, 24))
     assert areas == {"a": Area(8, 0, 8, 16, 16, 24), "b": Area(0, 0, 16, 24, 16, 24)}
-    options = {"cellstyle_areas": areas, "uuids": ["a", "a"]}
-    assert areas_of_call(options, (2, 4, 8, 16), 2) == [areas["a"]] * 2
-    assert areas_of_call(options, (2, 4, 4, 4), 2) == [None, None]
-    assert areas_of_call({}, (1, 4, 6, 7), 1) == [Area(0, 0, 6, 7, 6, 7)]
+    options = {"uuids": ["a", "a"]}
+    assert areas_of_call(options, (2, 4, 8, 16), 2, areas) == [areas["a"]] * 2
+    assert areas_of_call(options, (2, 4, 4, 4), 2, areas) == [None, None]
+    assert areas_of_call({}, (1, 4, 6, 7), 1, {}) == [Area(0, 0, 6, 7, 6, 7)]
 
 
 def test_residual_features_are_cut_to_the_areas_of_the_batch():
     areas = [Area(0, 0, 8, 8, 16, 16), Area(8, 8, 8, 8, 16, 16)]
     content = coordinates(4, 4).transpose(1, 2).unflatten(2, (4, 4))
-    call = InjectionCall(None, None, InjectionSettings(), frozenset(), [], {}, 0.0, 1, areas, {("output", 4): content})
-    found = call.residual(("output", 4), (2, 2), content)
+    call = InjectedCall(None, SigmaDials(), frozenset(), [], None, 0.0, {}, None, 1, areas, {("output", 4): content})
+    found = residual_of(call, ("output", 4), (2, 2), content)
     assert torch.equal(found, torch.cat([content[..., :2, :2], content[..., 2:, 2:]]))
-    assert call.residual(("output", 5), (2, 2), content) is None
+    assert residual_of(call, ("output", 5), (2, 2), content) is None

@@ -23,17 +23,15 @@ def test_half_precision_stays_within_two_percent(kind, dtype):
 def test_features_are_kept_in_the_models_precision():
     model = tiny_model(dtype=torch.bfloat16)
     style_kv, _ = nodes.capture(model, tiny_conditioning(), nodes.latent(1, 4, 8, 8), steps=2)
-    dtypes = {n.dtype for level in style_kv.bank.features.values() for n in level.values()}
+    dtypes = {block.dtype for block in style_kv.bank.blocks.values()}
     assert dtypes == {torch.bfloat16}
 
 
 def test_the_predicted_size_is_the_real_size():
-    from cellstyle.attention_patch.architectures.unet_layers import find_self_attention
-    from cellstyle.features.feature_bank import predicted_bytes
+    from cellstyle.attention_patch.architectures.choose import architecture_of
 
     for kind, dtype, size in (("sd15", torch.float32, (1, 4, 9, 13)), ("sdxl", torch.bfloat16, (2, 4, 16, 8))):
         model = tiny_model(kind, dtype=dtype)
         style_kv, _ = nodes.capture(model, tiny_conditioning(kind), nodes.latent(*size), steps=3)
-        available = find_self_attention(model.model.diffusion_model)
-        expected = predicted_bytes(available, style_kv.bank.layers, size, 3, dtype.itemsize)
+        expected = architecture_of(model).predicted_bytes(style_kv.bank.layers, size, 3, dtype.itemsize, "style")
         assert style_kv.bank.nbytes() == expected

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from cellstyle.attention_patch.architectures.unet_layers import select_layers
-from cellstyle.engine.checks import check_model
-from cellstyle.features.feature_bank import predicted_bytes
+from cellstyle.attention_patch.architectures.choose import architecture_of
 from comfy_test_nodes.tiny_models import tiny_model
 from places import ROOT
 
@@ -25,8 +23,8 @@ def lines() -> list[list[str]]:
 def test_the_memory_table_is_what_the_nodes_estimate(cells):
     name, pixels = re.match(r"(SD 1.5|SDXL), (\d+) x \d+", cells[0]).groups()
     steps, side = int(cells[1]), int(pixels) // 8
-    available = check_model(tiny_model("sdxl" if name == "SDXL" else "sd15"))
-    features = predicted_bytes(available, select_layers("auto", available), (1, 4, side, side), steps, 2) * NARROWER
+    unet = architecture_of(tiny_model("sdxl" if name == "SDXL" else "sd15"))
+    features = unet.predicted_bytes(unet.auto(), (1, 4, side, side), steps, 2, "style") * NARROWER
     trajectory = 4 * side * side * steps * 4
     stated = [float(cell.removesuffix(" MB")) for cell in cells[2:]]
     assert stated == pytest.approx([features / 1e6, features / 2e6, trajectory / 1e6], rel=0.01, abs=0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import run_nodes as nodes
 import torch
-from cellstyle.attention_patch.architectures.unet_layers import find_self_attention
+from cellstyle.attention_patch.architectures.choose import architecture_of
 from cellstyle.engine.dials import StyleSettings, parse_layer_gamma
 from cellstyle.equations.attention_temperature import token_scale
 from cellstyle.equations.high_pass import high_pass
@@ -72,9 +72,8 @@ def test_layer_gamma_scales_gamma_by_layer(scene):
 
 @pytest.mark.parametrize("text", ["output.6-8", "output.6-8: 2", "output.6-8: many", ": 1", "output.14: 1"])
 def test_a_wrong_layer_gamma_is_quoted(text):
-    available = find_self_attention(tiny_model().model.diffusion_model)
     with pytest.raises(ValueError, match="layer"):
-        parse_layer_gamma(text, available)
+        parse_layer_gamma(text, architecture_of(tiny_model()).select)
 
 
 def test_per_step_adain_pulls_the_result_to_the_styles_statistics(scene):
@@ -128,8 +127,7 @@ def test_residual_features_hold_the_content(scene, with_features):
 
 def test_residual_features_are_the_blocks_output(scene, with_features):
     bank = with_features.bank
-    assert set(bank.residuals) == set(range(6))
-    assert {tuple(h.shape) for level in bank.residuals.values() for h in level.values()} == {(1, 128, 4, 6)}
+    assert {tuple(levels.shape) for levels in bank.residuals.values()} == {(6, 1, 128, 4, 6)}
     assert not scene.query.bank.residuals
 
 

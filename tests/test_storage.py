@@ -10,8 +10,8 @@ import comfy.samplers
 import pytest
 import run_nodes as nodes
 import torch
-from cellstyle.features.level_blocks import LevelBlocks
-from cellstyle.features.storage_choice import choose_storage, to_fp8
+from cellstyle.features.bank_writer import BankWriter
+from cellstyle.features.storage_choice import Storage, choose_storage, to_fp8
 from cellstyle.nodes.apply_style import CellStyleApply
 from cellstyle.nodes.blend_styles import CellStyleBlend
 from cellstyle.nodes.ddim_invert import DDIMInvert
@@ -110,7 +110,7 @@ def test_banks_that_fit_share_a_pass_and_nothing_is_computed_that_is_not_needed(
 def test_recomputing_keeps_only_latents():
     _, style_kv, query, _ = Graph().captured("recompute")
     for bank in (style_kv.bank, query.bank):
-        assert not bank.features and bank.nbytes() == 4 * 4 * 16 * 16 * 4
+        assert not bank.blocks and bank.nbytes() == 4 * 4 * 16 * 16 * 4
         assert set(bank.grids) == set(bank.layers)
 
 
@@ -119,18 +119,18 @@ def test_a_layers_levels_share_one_block_that_holds_no_more_than_them(precision)
     _, style_kv, _, _ = Graph().captured("ram", precision)
     bank = style_kv.bank
     for layer in bank.layers:
-        levels = [bank.features[level][layer] for level in range(4)]
+        levels = [bank.level(i).tensors[layer] for i in range(4)]
         assert len({n.untyped_storage().data_ptr() for n in levels}) == 1
         assert levels[0].untyped_storage().nbytes() == sum(n.nbytes for n in levels)
         assert len({n.data_ptr() for n in levels}) == 4 and all(n.is_contiguous() for n in levels)
 
 
-def test_a_size_that_changes_between_levels_gets_memory_of_its_own():
-    blocks = LevelBlocks(2, CPU)
-    small, large = torch.rand(1, 3, 2, 2), torch.rand(1, 3, 4, 4)
-    kept = [blocks.put("block", level, h) for level, h in enumerate((small, large))]
-    assert torch.equal(kept[0], small) and torch.equal(kept[1], large) and kept[1] is not large
-    assert kept[0].untyped_storage().data_ptr() != kept[1].untyped_storage().data_ptr()
+def test_a_size_that_changes_between_levels_is_refused_in_words():
+    bank = nodes.invert(tiny_model(), tiny_conditioning(), nodes.latent(1, 4, 16, 16), steps=2)[1].bank
+    writer = BankWriter("DDIMInvert", bank, Storage("ram", CPU, False, 0), CPU)
+    writer.recorder(0).record_residual(("output", 4), torch.rand(1, 3, 2, 2))
+    with pytest.raises(ValueError, match=r"changes the size of output\.4 from step to step"):
+        writer._copy(1, ("output", 4), torch.rand(1, 3, 4, 4))
 
 
 def test_recomputing_composes_with_cfg_a_mixture_and_any_sampler():
@@ -164,7 +164,7 @@ def test_fp8_halves_the_memory_of_fp16_and_the_log_says_the_error(caplog):
     full = graph.run("ram")
     with caplog.at_level(logging.INFO):
         start, style_kv, query, _ = graph.captured("ram", "fp8")
-    assert all(n.dtype == torch.float8_e4m3fn for level in style_kv.bank.features.values() for n in level.values())
+    assert all(block.dtype == torch.float8_e4m3fn for block in style_kv.bank.blocks.values())
     said = [r.getMessage() for r in caplog.records if "fp8 rounds the features by" in r.getMessage()]
     assert len(said) == 2 and all(1.0 < float(line.split("by ")[1].split(" %")[0]) < 5.0 for line in said)
     rounded = nodes.sample(graph.model, graph.conditioning, start, style_kv, query)

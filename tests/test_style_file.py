@@ -9,7 +9,7 @@ import os
 
 import pytest
 import torch
-from cellstyle.features.feature_bank import StyleMix
+from cellstyle.features.wire_values import StyleMix
 from cellstyle.style_file.style import read_style, write_style
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 from run_nodes import adain, capture, invert, latent, sample
@@ -31,16 +31,12 @@ def captured():
 
 def difference(bank, other) -> float:
     """The largest absolute difference of any feature."""
-    assert bank.features.keys() == other.features.keys()
-    return max(
-        float((n.float() - other.features[level][layer].float()).abs().max())
-        for level, layers in bank.features.items()
-        for layer, n in layers.items()
-    )
+    assert bank.blocks.keys() == other.blocks.keys()
+    return max(float((n.float() - other.blocks[layer].float()).abs().max()) for layer, n in bank.blocks.items())
 
 
 def scale(bank) -> float:
-    return max(float(n.abs().max()) for layers in bank.features.values() for n in layers.values())
+    return max(float(block.abs().max()) for block in bank.blocks.values())
 
 
 @pytest.mark.parametrize("kind", ["sd15", "sdxl", "sd2v"])
@@ -67,9 +63,8 @@ def test_fp16_files_are_half_as_large_and_round_once(folder, captured):
     _, _, style_kv, inverted = captured
     wide, narrow = (save(style_kv, inverted, name=p, form="full", precision=p) for p in ("fp32", "fp16"))
     loaded = load(narrow)[0].bank
-    for level, layers in style_kv.bank.features.items():
-        for layer, n in layers.items():
-            assert torch.equal(loaded.features[level][layer], n.half())
+    for layer, block in style_kv.bank.blocks.items():
+        assert torch.equal(loaded.blocks[layer], block.half())
     assert os.path.getsize(folder / narrow) < 0.65 * os.path.getsize(folder / wide)
 
 
@@ -163,7 +158,7 @@ def test_the_library_of_the_format_reads_the_file(folder, captured):
         assert torch.equal(file.get_tensor("clean"), style_kv.bank.clean)
         level, layer = 1, style_kv.bank.layers[0]
         stored = file.get_tensor(f"features.{level}.output.{layer.number}.0")
-        assert torch.equal(stored, style_kv.bank.features[level][layer].half())
+        assert torch.equal(stored, style_kv.bank.blocks[layer][level].half())
 
 
 @pytest.mark.parametrize("moment", ["tensor", "rename"])
@@ -184,8 +179,9 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_other(folder, captured, mo
 def broken(style_kv):
     """The same style with one feature NaN."""
     bank = copy.copy(style_kv.bank)
-    bank.features = {level: dict(layers) for level, layers in bank.features.items()}
-    bank.features[1][bank.layers[0]] = bank.features[1][bank.layers[0]] * float("nan")
+    block = bank.blocks[bank.layers[0]].clone()
+    block[1] = float("nan")
+    bank.blocks = {**bank.blocks, bank.layers[0]: block}
     return dataclasses.replace(style_kv, bank=bank)
 
 
@@ -244,7 +240,7 @@ def test_levels_that_end_above_zero_are_kept(folder, captured):
     style_kv, inverted = capture(model, conditioning, latent(1, 4, 8, 8), sigmas=sigmas, layers="output.11")
     loaded = load(save(style_kv, inverted), model)[0]
     assert torch.equal(loaded.bank.sigmas, sigmas)
-    assert len(loaded.bank.features) == 3
+    assert all(len(block) == 3 for block in loaded.bank.blocks.values())
     assert difference(style_kv.bank, loaded.bank) <= 1e-6 * scale(style_kv.bank)
 
 

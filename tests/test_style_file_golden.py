@@ -40,14 +40,13 @@ def test_todays_files_are_read_for_ever(path):
 
 def test_todays_features_are_read_for_ever():
     style = read_style(FULL)
-    assert (
-        digest(*(n for level in sorted(style.features) for n in style.features[level].values())) == "a150269ff3a545bb"
-    )
+    by_level = (block[level] for level in range(style.record.levels) for block in style.blocks.values())
+    assert digest(*by_level) == "a150269ff3a545bb"
 
 
 def test_todays_trajectory_gives_todays_features():
     stored, bank = bank_of(read_style(FULL)), bank_of(read_style(COMPACT))
     recompute_features(tiny_model(), bank, Storage("ram", torch.device("cpu"), False, 0))
-    for level, layers in stored.features.items():
-        for layer, n in layers.items():
-            torch.testing.assert_close(bank.features[level][layer], n, rtol=1e-3, atol=1e-3)
+    assert set(stored.blocks) == set(bank.blocks) == set(bank.layers)
+    for layer, block in stored.blocks.items():
+        torch.testing.assert_close(bank.blocks[layer], block, rtol=1e-3, atol=1e-3)

@@ -1,14 +1,14 @@
-"""What one network call injects, layer by layer."""
+"""The injection in a UNet: three patches around those of other packs, for one network call."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import torch
 
-from ..equations.attention_temperature import token_scale
-from ..equations.style_blend import (
+from ...equations.attention_temperature import token_scale
+from ...equations.residual_features import mix_residual
+from ...equations.style_blend import (
     Branch,
     Keys,
     attend_by_length,
@@ -18,71 +18,90 @@ from ..equations.style_blend import (
     stack_branches,
     sum_branches,
 )
-from ..equations.style_injection import inject_style, match_batch
-from ..features.feature_bank import FeatureBank, StyleKV, StyleMix
-from ..features.layer_key import LayerKey
-from .capture import layer_of
-from .picture_area import Area, crop_mask, crop_tokens
-from .sigma_dials import InjectionSettings
+from ...equations.style_injection import inject_style, match_batch
+from ...features.feature_bank import FeatureBank
+from ...features.layer_key import LayerKey
+from ...features.wire_values import StyleMix
+from ..call_state import state_of
+from ..injected_call import InjectedCall
+from ..patch_order import with_checked_replacers, with_patches
+from ..picture_area import Area, crop_mask
+from .unet_recording import layer_of
 
-LayerFeatures = Mapping[LayerKey, torch.Tensor]
+Grid = tuple[int, int]
+# a layer's features of each bank, (b, tokens, channels), with their grid
+Found = Mapping[FeatureBank, tuple[torch.Tensor, Grid]]
 
 
-@dataclass(frozen=True)
-class InjectionCall:
-    """Three patches around those of other packs, for one network call; travels in its `transformer_options` alone.
+def inject_in_unet(options: Mapping, call: InjectedCall, limited: set[LayerKey]) -> dict:
+    """The options of one network call with the style injected. limited: layers whose projection clips its input."""
+    options, injection = with_checked_replacers(options, call.layers), UNetInjection(call, limited)
+    if isinstance(call.style, StyleMix) or limited:
+        before = options.get("optimized_attention_override")
+        options["optimized_attention_override"] = injection.attention_override(before)
+    return with_patches(options, first=injection.patch, last=injection.fit_patch, output=injection.output_patch)
 
-    style, content, settings: of the injection. layers: where this call injects.
-    styles: each style with its features {layer: (b, tokens, channels)} at this call's level. queries: the content's.
-    gamma: of this level. chunk: images of one conditioning. areas: what of the picture each conditioning sees, None
-    where another node has cut it. residuals[(block, number)]: (b, channels, h, w) of the content.
+
+def inject_residual(injection, layer, x, emb, context, transformer_options, *_):
+    """ComfyUI's `forward_timestep_embed_patch` for ResBlock: part of the content's residual features.
+
+    injection: whose call it is, see `CallState.calls`.
     """
+    h = layer(x, emb)
+    call = state_of(transformer_options).calls.get(injection)
+    content = None if call is None else residual_of(call, transformer_options["block"], tuple(h.shape[-2:]), h)
+    return h if content is None else mix_residual(h, content, injection.settings.feature_strength)
 
-    style: StyleKV | StyleMix
-    content: FeatureBank | None
-    settings: InjectionSettings
-    layers: frozenset[LayerKey]
-    styles: Sequence[tuple[StyleKV, LayerFeatures]]
-    queries: LayerFeatures
-    gamma: float
-    chunk: int
-    areas: Sequence[Area | None]
-    residuals: Mapping[tuple[str, int], torch.Tensor] = field(default_factory=dict)
-    # between a layer's patches: its tokens; for mixtures each chunk's weights, and which keys each row reads
-    _tokens: dict[LayerKey, int] = field(default_factory=dict)
-    _weights: dict[LayerKey, list[torch.Tensor]] = field(default_factory=dict)
-    _keys: dict[LayerKey, list[Keys]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if None in self.areas and (
-            self.queries or self.residuals or any(part.mask is not None for part, _ in self.styles)
-        ):
-            raise ValueError(
-                "another node shows the network a cut or resized picture (tiled sampling does this), so the content's "
-                "queries, residual features and masks have no place on it. Remove that node, or set gamma and "
-                "feature_strength to 0 and use no masks."
-            )
+def residual_of(call: InjectedCall, block: tuple[str, int], size: Grid, like: torch.Tensor) -> torch.Tensor | None:
+    """(B, channels, h, w), the content's residual features for the whole batch; None where there are none."""
+    content = call.residuals.get(block)
+    if content is None:
+        return None
+    grid = tuple(content.shape[-2:])
+    tokens = content.to(like.device, like.dtype).flatten(2).transpose(1, 2)
+    return call.of_chunks(tokens, grid, size).transpose(1, 2).unflatten(2, size)
+
+
+class UNetInjection:
+    """The patches of one call; between a layer's patches it remembers what the next one needs of that layer."""
+
+    def __init__(self, call: InjectedCall, limited: set[LayerKey]):
+        self.call, self.limited = call, limited
+        self._tokens: dict[LayerKey, int] = {}
+        self._weights: dict[LayerKey, list[torch.Tensor]] = {}  # of each conditioning, for mixtures
+        self._keys: dict[LayerKey, list[Keys]] = {}  # how each row attends, where it is not the plain attention
 
     def patch(self, n, context, value, extra_options):
         """The `attn1_patch` before all others: (n, context, value), each (B, N, C), before the projections."""
-        layer = layer_of(extra_options)
-        if layer not in self.layers:
+        layer, joint = layer_of(extra_options), self.call.joint
+        if layer not in self.call.layers:
             return n, context, value
         grid = tuple(extra_options["activations_shape"][-2:])
+        if joint is None:
+            return self._injected(layer, n, grid, {})
+        n, seen = n[: joint.rows], n[joint.rows :]
+        found = {bank: (part, grid) for bank, part in joint.split(seen).items()}
+        return tuple(torch.cat([x, seen]) for x in self._injected(layer, n, grid, found))
+
+    def _injected(self, layer: LayerKey, n: torch.Tensor, grid: Grid, found: Found) -> tuple[torch.Tensor, ...]:
+        """(n, context, value) of the sampled rows n. found: features of the banks that ride along."""
+        call = self.call
+        found = {**found, **{bank: (level.tensors[layer], level.grids[layer]) for bank, level in call.features.items()}}
+        found = {bank: (features.to(n.device, n.dtype), its) for bank, (features, its) in found.items()}
         self._check_place(layer, n, grid)
         self._tokens[layer] = n.shape[1]
-        gamma = self.gamma * self.settings.layer_gamma.get(layer, 1.0)
-        tau, late_tau = self._taus(layer)
-        query, _, _ = inject_style(n, n, self._content_query(layer, n, grid), gamma, tau)
-        styles = [(part, features[layer].to(n.device, n.dtype)) for part, features in self.styles]
-        if not isinstance(self.style, StyleMix):
-            n_style = match_batch(styles[0][1], self.chunk, len(self.areas))
+        tau, late_tau = self._taus(layer, found)
+        content = None if call.content is None else call.of_chunks(*found[call.content], grid)
+        query, _, _ = inject_style(n, n, content, call.gamma_of(layer), tau)
+        if not isinstance(call.style, StyleMix):
+            n_style = match_batch(found[call.style.bank][0], call.chunk, len(call.areas))
             if late_tau != 1:
                 self._keys[layer] = [Keys(n_style.shape[1], None, late_tau)] * len(n_style)
             return query, n_style, n_style
         chunks = [
-            self._branches(layer, *chunk, styles, grid, area, late_tau)
-            for *chunk, area in zip(n.split(self.chunk), query.split(self.chunk), self.areas, strict=True)
+            self._branches(*chunk, found, grid, area, late_tau)
+            for *chunk, area in zip(n.split(call.chunk), query.split(call.chunk), call.areas, strict=True)
         ]
         queries, contexts, rows, self._weights[layer] = (list(column) for column in zip(*chunks, strict=True))
         if rows[0] is not None:
@@ -98,8 +117,8 @@ class InjectionCall:
             return n, context, value
         if context is n or value is n or n.shape[0] % context.shape[0] or n.shape[0] % value.shape[0]:
             raise ValueError(
-                f"another node makes keys and values of {_name(layer)} from the sampled picture, so none of the style "
-                f"would be left. Remove that node, or leave {_name(layer)} out of layers."
+                f"another node makes keys and values of {layer} from the sampled picture, so none of the style "
+                f"would be left. Remove that node, or leave {layer} out of layers."
             )
         return n, _for_tiles(context, n), _for_tiles(value, n)
 
@@ -110,17 +129,17 @@ class InjectionCall:
             return n
         if n.shape[1] != self._tokens.pop(layer):
             raise ValueError(
-                f"another node replaces the attention of {_name(layer)} by something that does not answer every token "
-                f"of the picture. Remove that node, or leave {_name(layer)} out of layers."
+                f"another node replaces the attention of {layer} by something that does not answer every token "
+                f"of the picture. Remove that node, or leave {layer} out of layers."
             )
         if (unread := self._keys.pop(layer, None)) is not None:
             if any(keys.tau != 1 for keys in unread):
                 raise ValueError(
-                    f"another node replaces the attention of {_name(layer)}, and with this model's quantised weights "
+                    f"another node replaces the attention of {layer}, and with this model's quantised weights "
                     "tau has to be applied there. Set tau to 1, or remove that node."
                 )
             raise ValueError(
-                f"another node replaces the attention of {_name(layer)}, and a blend of styles of different sizes "
+                f"another node replaces the attention of {layer}, and a blend of styles of different sizes "
                 "cannot reach it. Give all styles the same size, without source masks and share bias, or remove that "
                 "node."
             )
@@ -152,58 +171,37 @@ class InjectionCall:
 
         return override
 
-    def residual(self, block: tuple[str, int], size: tuple[int, int], like: torch.Tensor) -> torch.Tensor | None:
-        """(B, channels, h, w), the content's residual features for the whole batch; None where there are none."""
-        content = self.residuals.get(block)
-        if content is None:
-            return None
-        grid = tuple(content.shape[-2:])
-        tokens = content.to(like.device, like.dtype).flatten(2).transpose(1, 2)
-        return self._of_chunks(tokens, grid, size).transpose(1, 2).unflatten(2, size)
-
     def _check_place(self, layer: LayerKey, n: torch.Tensor, grid: tuple[int, int]) -> None:
-        needs_place = layer in self.queries or isinstance(self.style, StyleMix)
-        if needs_place and n.shape[:2] != (self.chunk * len(self.areas), grid[0] * grid[1]):
+        call = self.call
+        needs_place = call.content is not None or isinstance(call.style, StyleMix)
+        if needs_place and n.shape[:2] != (call.chunk * len(call.areas), grid[0] * grid[1]):
             raise ValueError(
-                f"another node rearranges the tokens of {_name(layer)} before its attention, so the content's queries "
+                f"another node rearranges the tokens of {layer} before its attention, so the content's queries "
                 "and a blend's masks no longer fit. Remove that node, or set gamma to 0 and use a single style."
             )
 
-    def _content_query(self, layer: LayerKey, n: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor | None:
-        if layer not in self.queries:
-            return None
-        return self._of_chunks(self.queries[layer].to(n.device, n.dtype), self.content.grids[layer], grid)
-
-    def _of_chunks(self, features: torch.Tensor, grid: tuple[int, int], wanted: tuple[int, int]) -> torch.Tensor:
-        """Features of the whole content, (b, h * w, C), as the conditionings of the batch see it: (B, h' * w', C)."""
-        if len(set(self.areas)) == 1:
-            return match_batch(crop_tokens(features, grid, self.areas[0], wanted), self.chunk, len(self.areas))
-        return torch.cat([match_batch(crop_tokens(features, grid, area, wanted), self.chunk, 1) for area in self.areas])
-
-    def _taus(self, layer: LayerKey) -> tuple[float, float]:
+    def _taus(self, layer: LayerKey, found: Found) -> tuple[float, float]:
         """(tau before the projection of the queries, tau after it): the same, where nothing limits what goes in."""
-        tau = self._tau(layer)
-        return (1.0, tau) if layer in self.settings.limited_layers and tau > 1 else (tau, 1.0)
+        settings, bank = self.call.settings, self.call.styles[0].bank
+        tau = settings.tau
+        if settings.trained_area:
+            height, width = found[bank][1]
+            tokens, area = height * width, bank.size[0] * bank.size[1]
+            tau = tau * token_scale(tokens, tokens * settings.trained_area / area)
+        return (1.0, tau) if layer in self.limited and tau > 1 else (tau, 1.0)
 
-    def _tau(self, layer: LayerKey) -> float:
-        if not self.settings.trained_area:
-            return self.settings.tau
-        bank = self.style.bank
-        tokens = bank.grids[layer][0] * bank.grids[layer][1]
-        area = bank.clean.shape[-2] * bank.clean.shape[-1]
-        return self.settings.tau * token_scale(tokens, tokens * self.settings.trained_area / area)
-
-    def _branches(self, layer: LayerKey, n, query, styles, grid, area: Area | None, late_tau: float):
+    def _branches(self, n, query, found: Found, grid: Grid, area: Area | None, late_tau: float):
         """(queries, contexts, rows or None, weights) of one conditioning, its branches stacked along the batch."""
-        parts = [part for part, _ in styles]
+        parts, style = self.call.styles, self.call.style
         masks = [None if part.mask is None else crop_mask(part.mask, area) for part in parts]
-        shares, rest = branch_weights([part.weight for part in parts], masks, grid, self.chunk, n.device, n.dtype)
+        shares, rest = branch_weights([part.weight for part in parts], masks, grid, self.call.chunk, n.device, n.dtype)
         queries, branches = [query] * len(parts), []
-        for part, n_style in styles:
-            n_style = part_of_style(match_batch(n_style, self.chunk, 1), part.source_mask, part.bank.grids[layer])
+        for part in parts:
+            n_style, its_grid = found[part.bank]
+            n_style = part_of_style(match_batch(n_style, self.call.chunk, 1), part.source_mask, its_grid)
             branches.append(
-                share_context(n_style, n, self.style.share_bias, late_tau)
-                if self.style.share
+                share_context(n_style, n, style.share_bias, late_tau)
+                if style.share
                 else Branch(n_style, None, late_tau)
             )
         if any(mask is not None for mask in masks) or sum(part.weight for part in parts) < 1:
@@ -212,10 +210,6 @@ class InjectionCall:
             branches.append(Branch(n))
             shares = torch.cat([shares, rest[None]])
         return torch.cat(queries), *stack_branches(branches), shares
-
-
-def _name(layer: LayerKey) -> str:
-    return f"{layer.block}.{layer.number}"
 
 
 def _for_tiles(x: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
