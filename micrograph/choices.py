@@ -16,6 +16,8 @@ def choose_channels(text: str, source: Source) -> list[int]:
     """
     count = len(source.channels)
     wish = text.strip().lower()
+    if wish in ("", "auto") and source.rgb:  # samples beside the colours are asked for by number or name
+        return list(range(3))
     if wish in ("", "auto"):
         return list(range(count if count <= AUTO_CHANNELS + 1 else AUTO_CHANNELS))
     if wish == "all":
@@ -39,19 +41,21 @@ def choose_channels(text: str, source: Source) -> list[int]:
     return list(dict.fromkeys(chosen))
 
 
-def choose_planes(mode: str, number: int, count: int, what: str, name: str, max_frames: int) -> list[int]:
+def choose_planes(mode: str, number: int, count: int, what: str, name: str, max_frames: int, cut_off="") -> list[int]:
     """Indices along z or time.
 
     Args:
         mode: "single", "frames" (from `number` on, at most max_frames), or a projection, which takes all.
         number: counted from 1; 0 is the middle (for frames: the first).
+        cut_off: what is missing of a file that ends early, "" where nothing is.
     Raises: MicrographError.
     """
     if mode not in ("single", "frames"):
         return list(range(count))
-    if number > count and count > 1:
+    if number > count and (count > 1 or cut_off):
+        why = f" {cut_off}: copy or upload it again." if cut_off else ""
         raise MicrographError(
-            f"{name} has {count} planes along {what}, number {number} was asked for. Choose 1 to {count}."
+            f"{name} has {count} planes along {what}, number {number} was asked for. Choose 1 to {count}.{why}"
         )
     if count == 1:
         return [0]

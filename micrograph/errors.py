@@ -28,9 +28,8 @@ def in_one_sentence(name: str):
         what = " ".join(str(error).split())[:200] or type(error).__name__
         if "imagecodecs" in what:
             raise MicrographError(
-                f"{name} is stored in a way that needs the optional package imagecodecs ({what}). "
-                "Run `pip install imagecodecs` in ComfyUI's environment, or save the file again with LZW, "
-                "deflate or no compression."
+                f"{name} is stored in a way that needs the package imagecodecs, which is missing or lacks it ({what}). "
+                "Run `pip install imagecodecs` in ComfyUI's environment, or save the file again without compression."
             ) from None
         raise MicrographError(
             f"{name} could not be read: it is damaged, or not what its header says ({what}). "

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .canvas import Fit, fit, plan, to_metadata
+from .canvas import Fit, fit, plan
+from .channel_colours import choose_colours, shown_as
 from .choices import choose_channels, choose_planes
 from .contrast import percentile_limits, stretch, type_limits
+from .describe import describe
 from .errors import MicrographError
 from .limits import check_kept, check_read
-from .luts import colour_names, composite
+from .luts import composite
+from .open_file import open_source
 from .projection import PROJECTIONS, project
-from .source import Source, open_source
+from .source import Source
 
 PLANES = ("max", "mean", "min", "single", "frames")
 CONTRASTS = ("auto", "percentile", "full range")
@@ -68,9 +71,10 @@ def load_micrograph(path: str | Path, name: str, choices: Choices | None = None)
     """
     choices = choices or Choices()
     with open_source(path, name, choices.series, choices.pyramid_level, choices.stack_axis) as source:
+        most, cut_off = choices.max_frames, source.cut_off
         picked = choose_channels(choices.channels, source)
-        depths = choose_planes(choices.z, choices.z_index, source.depths, "z", name, choices.max_frames)
-        times = choose_planes(choices.time, choices.time_index, source.times, "time", name, choices.max_frames)
+        depths = choose_planes(choices.z, choices.z_index, source.depths, "z", name, most, cut_off)
+        times = choose_planes(choices.time, choices.time_index, source.times, "time", name, most, cut_off)
         frames = (len(times) if choices.time == "frames" else 1) * (len(depths) if choices.z == "frames" else 1)
         way = plan(source.width, source.height, choices.size, choices.longest_side, choices.multiple)
         alpha = source.alpha is not None and (source.rgb or len(source.channels) == 1)
@@ -84,24 +88,46 @@ def load_micrograph(path: str | Path, name: str, choices: Choices | None = None)
 
 
 def _stack(source: Source, channel: int, times: list[int], depths: list[int], choices: Choices) -> np.ndarray:
-    """(frames, height, width) of a channel in the file's type: time outside, z inside."""
+    """(frames, height, width) of a channel in the file's type: time outside, z inside. Missing planes are no part of a
+    projection."""
 
-    def along_z(time):
-        planes = (source.read(channel, time, depth) for depth in depths)
-        return [project(planes, choices.z)] if choices.z in PROJECTIONS else list(planes)
+    def planes_of(moments, levels):
+        planes = (source.read(channel, time, depth) for time in moments for depth in levels)
+        return (plane for plane in planes if plane is not None)
 
+    def one(moments, levels):
+        along, mode = (levels, choices.z) if choices.z in PROJECTIONS else (moments, choices.time)
+        if choices.z in PROJECTIONS and choices.time in PROJECTIONS:
+            folded = (project(planes_of([time], levels), choices.z) for time in moments)
+            return project((plane for plane in folded if plane is not None), choices.time)
+        return project(planes_of(moments, levels), mode if len(along) > 1 else "max")
+
+    groups = [(times, depths)]
     if choices.time not in PROJECTIONS:
-        return np.stack([plane for time in times for plane in along_z(time)])
-    if choices.z in PROJECTIONS:
-        return project((along_z(time)[0] for time in times), choices.time)[None]
-    return np.stack([project((source.read(channel, t, d) for t in times), choices.time) for d in depths])
+        groups = [([time], levels) for time in times for _, levels in groups]
+    if choices.z not in PROJECTIONS:
+        groups = [(moments, [depth]) for moments, _ in groups for depth in depths]
+    made = [one(*group) for group in groups]
+    absent = [group for group, plane in zip(groups, made, strict=True) if plane is None]
+    if len(absent) == len(made):
+        raise MicrographError(
+            f"{source.name} does not hold what was asked for (time {absent[0][0][0] + 1}, depth "
+            f"{absent[0][1][0] + 1}): it is in another file, or missing. Choose other planes, or save the stack as one "
+            "file."
+        )
+    if absent:
+        source.note(f"{len(absent)} of {len(made)} frames are not in this file and are black")
+    black = next(np.zeros_like(plane) for plane in made if plane is not None) if absent else None
+    return np.stack([black if plane is None else plane for plane in made])
 
 
 def _show(source, choices, picked, channels, opacity, way: Fit, times, depths) -> Loaded:
-    colour = source.rgb and picked == list(range(len(source.channels)))[:3] and len(picked) == 3
-    limits, notes = _limits(source, choices, channels, colour)
-    own = [source.channels[n].colour for n in picked]
-    names = ["red", "green", "blue"] if colour else colour_names(choices.pseudo_colour, own)
+    colour = source.rgb and picked == [0, 1, 2]
+    limits, notes = _limits(source, choices, channels, picked, colour)
+    names = ["red", "green", "blue"]
+    if not colour:
+        names, told = choose_colours(choices.pseudo_colour, [source.channels[n] for n in picked])
+        notes += told
     frames = len(channels[0])
     images = np.empty((frames, way.output_height, way.output_width, 3), np.float32)
     valid = np.zeros((frames, way.output_height, way.output_width), np.float32)
@@ -113,59 +139,32 @@ def _show(source, choices, picked, channels, opacity, way: Fit, times, depths) -
         if opacity is not None:
             inside[..., 0] = stretch(opacity[n], *type_limits(source.dtype, source.bits))
         valid[n] = fit(inside, way, "black")[..., 0]
-    # a lower pyramid level has coarser pixels; so has a smaller picture
-    scale = source.level_scale * way.source_width / way.scaled_width
-    size = source.pixel_size
-    pixel_size = size.x * scale if size.x else 0.0
-    metadata = {
-        "cellstyle_micrograph": 1,
-        "file": source.name,
-        "format": source.format,
-        "original": {
-            "width": source.width,
-            "height": source.height,
-            "dtype": str(source.dtype),
-            "bits": source.bits,
-            "axes": source.axes,
-            "shape": [int(n) for n in source.shape],
-            "channels": [channel.name for channel in source.channels],
-            "depths": source.depths,
-            "times": source.times,
-            "pixel_size": {"x": size.x, "y": size.y, "z": size.z, "unit": "µm", "source": size.source},
-        },
-        "shown": {
-            "channels": [
-                {
-                    "number": n + 1,
-                    "name": source.channels[n].name,
-                    "colour": "rgb" if colour else name,
-                    "low": limit[0],
-                    "high": limit[1],
-                }
-                for n, name, limit in zip(picked, names, limits, strict=True)
-            ],
-            "z": [n + 1 for n in depths] if choices.z in ("single", "frames") else choices.z,
-            "time": [n + 1 for n in times] if choices.time in ("single", "frames") else choices.time,
-            "series": choices.series,
-            "pyramid_level": choices.pyramid_level,
-            "inverted": choices.invert,
-        },
-        "transform": to_metadata(way),
-        "pixel_size_um": pixel_size or None,
-        "notes": [*source.notes, *notes],
-    }
-    return Loaded(images, valid, metadata, pixel_size)
+    shown = [
+        {
+            "number": n + 1,
+            "name": source.channels[n].name,
+            "colour": "rgb" if colour else shown_as(name),
+            "low": limit[0],
+            "high": limit[1],
+        }
+        for n, name, limit in zip(picked, names, limits, strict=True)
+    ]
+    metadata = describe(source, choices, shown, times, depths, way, notes)
+    return Loaded(images, valid, metadata, metadata["pixel_size_um"] or 0.0)
 
 
-def _limits(source: Source, choices: Choices, channels: list[np.ndarray], colour: bool):
+def _limits(source: Source, choices: Choices, channels: list[np.ndarray], picked: list[int], colour: bool):
     """(low, high) a channel over all frames, one for the three of a colour picture, and notes on odd values."""
-    notes = []
-    for channel, name in zip(channels, [c.name for c in source.channels], strict=False):
+    notes, bits = [], source.bits
+    for channel, name in zip(channels, [source.channels[n].name for n in picked], strict=True):
         broken = int(channel.size - np.isfinite(channel).sum()) if channel.dtype.kind == "f" else 0
         if broken:
             notes.append(f"{broken} samples of {name} are not finite and are black")
-    whole = type_limits(source.dtype, source.bits)
-    as_stored = source.dtype == np.uint8 and source.bits in (None, 8)
+        if bits and bits < source.dtype.itemsize * 8 and channel.max() > 2**bits - 1:
+            notes.append(f"{name} holds values beyond the {bits} bits that the file declares")
+            bits = None
+    whole = type_limits(source.dtype, bits)
+    as_stored = source.dtype == np.uint8 and bits in (None, 8)
     if choices.contrast == "full range" or (choices.contrast == "auto" and as_stored):
         return [whole] * len(channels), notes
     groups = [np.stack(channels)] if colour else channels

@@ -9,13 +9,16 @@ import numpy as np
 PROJECTIONS = ("max", "mean", "min")
 
 
-def project(planes: Iterable[np.ndarray], mode: str) -> np.ndarray:
+def project(planes: Iterable[np.ndarray], mode: str) -> np.ndarray | None:
     """The maximum, mean or minimum over planes of one shape; values that are not finite count as missing.
 
-    Returns: (height, width): max and min in the planes' type, mean in float64 (of a single plane: the plane itself).
+    Returns: (height, width): max and min in the planes' type, mean in float64 (of a single plane: the plane itself);
+    None of no planes.
     """
     planes = iter(planes)
-    result = first = next(planes)
+    result = first = next(planes, None)
+    if first is None:
+        return None
     if mode in ("max", "min"):
         fold = (np.fmax if mode == "max" else np.fmin) if first.dtype.kind == "f" else getattr(np, f"{mode}imum")
         for plane in planes:

@@ -7,7 +7,8 @@ import struct
 from xml.etree import ElementTree
 
 from .errors import MicrographError
-from .limits import MAX_PLANES, MAX_XML
+from .limits import MAX_PLANES
+from .xml_guard import parse_xml
 
 COUNTS = ("SizeZ", "SizeC", "SizeT", "SizeX", "SizeY", "IFD", "PlaneCount", "NumPlanes", "FirstZ", "FirstC", "FirstT")
 _MOST_TAGS = 4096  # of a page; what claims more is none, and tifffile stops there too
@@ -23,27 +24,20 @@ def read_ome_xml(description: str, name: str) -> ElementTree.Element | None:
     """
     if "<OME" not in description[:4096] and not description.rstrip()[-10:].endswith("OME>"):
         return None
-    if len(description) > MAX_XML:
-        raise MicrographError(
-            f"{name} carries {len(description) / 1024**2:,.0f} MiB of OME-XML, more than the limit of "
-            f"{MAX_XML // 1024**2} MiB. {SIZE}"
-        )
-    if "<!DOCTYPE" in description.upper() or "<!ENTITY" in description.upper():
-        raise MicrographError(f"{name} carries OME-XML with a document type or entities, which are refused. {SIZE}")
-    try:
-        root = ElementTree.fromstring(description)
-    except (ElementTree.ParseError, ValueError):
+    root = parse_xml(description, name, "OME-XML")
+    if root is None:
         return None
     for element in root.iter():
         _check_counts(element, name)
     return root
 
 
-def check_chain(handle, name: str) -> None:
+def check_chain(handle, name: str) -> bool:
     """Follows the chain of pages once; the file's position is as before. tifffile would walk in a circle for ever.
 
     Args:
         handle: an open TIFF or BigTIFF.
+    Returns: whether the chain leads out of the file, which then ends early.
     Raises: MicrographError: a page that comes twice, or more than MAX_PLANES.
     """
     start = handle.tell()
@@ -51,7 +45,7 @@ def check_chain(handle, name: str) -> None:
     big = struct.unpack(order + "H", handle.read(2))[0] == 43
     count, entry, link = (order + "Q", 20, order + "Q") if big else (order + "H", 12, order + "I")
     handle.seek(start + (8 if big else 4))
-    seen = set()
+    seen, ends_early = set(), True
     with contextlib.suppress(struct.error):  # the file ends here, and so does the chain
         at = _unpacked(link, handle.read(struct.calcsize(link)))
         while at:
@@ -65,7 +59,9 @@ def check_chain(handle, name: str) -> None:
                 break
             # like tifffile, which takes the last bytes it gets for the link, also where the file ends before
             at = _unpacked(link, handle.read(entries * entry + struct.calcsize(link)))
+        ends_early = False
     handle.seek(start)
+    return ends_early and len(seen) > 1
 
 
 def _unpacked(kind: str, data: bytes) -> int:
@@ -86,12 +82,12 @@ def ome_images(root: ElementTree.Element | None) -> list[tuple[dict[str, str], l
 
 
 def ome_colour(value: str | None) -> str | None:
-    """An OME `Color` (signed 32-bit RGBA) as #rrggbb."""
+    """An OME `Color` (signed 32-bit RGBA) as #rrggbb; None for black, in which nothing would be seen."""
     try:
         rgba = int(value) & 0xFFFFFFFF
     except (TypeError, ValueError):
         return None
-    return f"#{rgba >> 8:06x}"
+    return f"#{rgba >> 8:06x}" if rgba >> 8 else None
 
 
 def _tag(element) -> str:

@@ -12,10 +12,12 @@ import tifffile
 from cellstyle.micrograph.limits import MAX_XML
 from cellstyle.micrograph.load import Choices, load_micrograph
 from PIL import Image
+from sound_pictures import sound_pictures
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 RNG = np.random.default_rng(1)
 PICTURE = RNG.integers(0, 65536, (64, 64)).astype(np.uint16)
+SIXTEEN_BIT_COLOUR = sound_pictures()["sixteen_rgb.png"]
 
 
 def tiff(array=PICTURE, **options):
@@ -53,7 +55,10 @@ def test_a_file_that_ends_early_is_refused(tmp_path, options, share):
 
 def test_empty_and_foreign_files_are_named(tmp_path):
     refused(tmp_path, b"", "is empty")
-    refused(tmp_path, b"GIF89a" + bytes(100), "not a TIFF, PNG or JPEG")
+    refused(tmp_path, b"\x7fELF" + bytes(100), "not a TIFF, PNG or JPEG")
+    for magic, kind in ((b"GIF89a", "GIF"), (b"BM", "BMP"), (b"RIFF____WEBPVP8 ", "WebP")):
+        refused(tmp_path, magic + bytes(100), f"{kind} picture, which ComfyUI's Load Image reads")
+    refused(tmp_path, b"\xda\xce\xbe\x0a" + bytes(100), "ND2 file. Export it as OME-TIFF")
     refused(tmp_path, b"II*\0" + bytes(4), "damaged")
     with pytest.raises(ValueError, match=r"gone\.tif can't be opened"):
         load_micrograph(tmp_path / "gone.tif", "gone.tif")
@@ -204,11 +209,10 @@ def test_a_chain_of_pages_that_leaves_the_file_ends_there(tmp_path):
     assert load_micrograph(tmp_path / "short.tif", "short.tif").metadata["original"]["depths"] == 2
 
 
-def test_a_codec_that_is_missing_is_named(tmp_path):
-    if __import__("importlib.util").util.find_spec("imagecodecs"):
-        pytest.skip("imagecodecs is here")
-    data = patch(tiff(compression="zlib"), "Compression", 34712)  # JPEG 2000
-    text = refused(tmp_path, data, "imagecodecs")
+def test_a_codec_that_is_missing_is_named(tmp_path, monkeypatch):
+    refused(tmp_path, patch(tiff(compression="zlib"), "Compression", 22610), "compressed as JPEGXR, which is not read")
+    monkeypatch.setitem(__import__("sys").modules, "imagecodecs", None)
+    text = refused(tmp_path, SIXTEEN_BIT_COLOUR, "needs the package imagecodecs", "sixteen.png")
     assert "pip install imagecodecs" in text
 
 

@@ -7,7 +7,7 @@ import pytest
 from cellstyle.micrograph.canvas import FILLS, SIZES, Fit, fit, from_metadata, plan, resize, restore, to_metadata
 from cellstyle.micrograph.choices import choose_channels, choose_planes
 from cellstyle.micrograph.contrast import percentile_limits, stretch, type_limits
-from cellstyle.micrograph.luts import COLOURS, MAPS, apply_lut, colour_names, composite
+from cellstyle.micrograph.luts import COLOURS, MAPS, apply_lut, composite
 from cellstyle.micrograph.projection import project
 from cellstyle.micrograph.source import Channel, Source
 from hypothesis import given
@@ -111,19 +111,6 @@ def test_channels_are_added_like_light():
     two = np.array([[0.0, 1.0, 1.0]], np.float32)
     mixed = composite([one, two], ["green", "magenta"])
     assert mixed[0].tolist() == [[0, 1, 0], [1, 0, 1], [1, 1, 1]]
-
-
-def test_pseudo_colours_are_taken_from_the_text_then_the_file_then_a_palette():
-    assert colour_names("auto", [None]) == ["gray"]
-    assert colour_names("auto", [None, None]) == ["green", "magenta"]
-    assert colour_names("auto", ["#0000ff", "#00ff00"]) == ["#0000ff", "#00ff00"]
-    assert colour_names("auto", ["#ffffff", "#ffffff"]) == ["green", "magenta"]
-    assert colour_names("Fire", [None, None]) == ["fire", "fire"]
-    assert colour_names("auto, red", [None, None]) == ["green", "red"]
-    with pytest.raises(ValueError, match="'purple' is not known"):
-        colour_names("purple", [None])
-    with pytest.raises(ValueError, match="2 colours for 3 channels"):
-        colour_names("red,green", [None] * 3)
 
 
 def test_projections_leave_missing_values_out():

@@ -228,7 +228,7 @@ def test_the_pixel_size_is_read_from_whatever_carries_it(tmp_path, options, size
 def test_channel_names_and_colours_come_from_the_file(tmp_path):
     channel = {"Name": ["DAPI", "GFP"], "Color": [0x0000FFFF, 0x00FF00FF]}
     path = write(tmp_path, STACK[0, 0], "c.ome.tif", ome=True, metadata={"axes": "CYX", "Channel": channel})
-    loaded = load(path)
+    loaded = load(path, pseudo_colour="own")
     assert [c["colour"] for c in loaded.metadata["shown"]["channels"]] == ["#0000ff", "#00ff00"]
     np.testing.assert_allclose(loaded.images[0, ..., 2], STACK[0, 0, 0] / 65535, atol=1e-6)
     np.testing.assert_allclose(gray(load(path, channels="gfp"))[0], STACK[0, 0, 1] / 65535, atol=1e-6)
@@ -246,11 +246,11 @@ def test_values_that_are_not_finite_are_black_and_noted(tmp_path):
 
 
 def test_only_the_planes_needed_are_read(tmp_path, monkeypatch):
-    from cellstyle.micrograph import tiff_reader
+    from cellstyle.micrograph.tiff_planes import TiffPlanes
 
     read = []
-    whole = tiff_reader._Tiff._page
-    monkeypatch.setattr(tiff_reader._Tiff, "_page", lambda self, n: read.append(n) or whole(self, n))
+    whole = TiffPlanes._page
+    monkeypatch.setattr(TiffPlanes, "_page", lambda self, n: read.append(n) or whole(self, n))
     path = write(tmp_path, STACK, metadata={"axes": "TZCYX"}, ome=True)
     load(path, channels="2", z="single", z_index=2, time_index=3)
     assert read == [2 * 8 + 1 * 2 + 1]
