@@ -7,6 +7,7 @@ import torch
 from ..attention_patch.architectures.architecture import Architecture
 from ..attention_patch.model_patch import injections_on
 from ..attention_patch.sigma_dials import SigmaDials
+from ..equations.rotary import STYLE_POSITIONS
 from ..features.feature_bank import FeatureBank, ModelFamily
 
 
@@ -32,6 +33,31 @@ def check_no_overlap(model, settings: SigmaDials) -> None:
             )
 
 
+def check_token_dials(architecture: Architecture, style_position: str, qk_adain: float) -> None:
+    """Raises ValueError where a MODEL is asked for what its family has not."""
+    if style_position not in STYLE_POSITIONS:
+        raise ValueError(f"style_position is {style_position!r}; choose one of {', '.join(STYLE_POSITIONS)}.")
+    if style_position != STYLE_POSITIONS[0] and not architecture.has_positions:
+        raise ValueError(
+            f"style_position is {style_position}, but this {architecture.kind} has no rotary positions that could be "
+            "changed (UNets, SD 3 and AuraFlow have none). Set it to own."
+        )
+    if qk_adain and not architecture.keeps_qk:
+        raise ValueError(
+            f"qk_adain is {qk_adain:g}, but a {architecture.kind} is injected before its queries and keys are made. "
+            "Set it to 0; adain_rate of Cell Style Settings does the like on the latent."
+        )
+
+
+def check_inverted(name: str, inverted: torch.Tensor) -> None:
+    """Raises ValueError where an inversion has come to NaN or infinity."""
+    if not bool(torch.isfinite(inverted).all()):
+        raise ValueError(
+            f"{name}: the inversion came to NaN or infinite values, so the model overflows at its precision. Load it "
+            "in another one: weight_dtype of Load Diffusion Model, or start ComfyUI with --fp32-unet or --bf16-unet."
+        )
+
+
 def check_family(what: str, bank: FeatureBank, family: ModelFamily) -> None:
     """Raises ValueError where a bank was captured with a model of another family."""
     if bank.family != family:
@@ -45,13 +71,22 @@ def check_family(what: str, bank: FeatureBank, family: ModelFamily) -> None:
 def check_latent(latent: dict, architecture: Architecture | None = None, what: str = "latent") -> torch.Tensor:
     """The samples of a LATENT that can be inverted or sampled.
 
-    Returns: (B, C, H, W).
-    Raises: ValueError: missing, nested (video and audio), not 4-D, empty batch, wrong channel count, NaN or infinite.
+    Returns: (B, C, H, W), or (B, C, 1, H, W) for models whose latents have frames.
+    Raises: ValueError: missing, nested (video and audio), more than one frame, not 4-D, empty batch, wrong channel
+        count, NaN or infinite.
     """
     samples = latent.get("samples") if isinstance(latent, dict) else None
     if not torch.is_tensor(samples) or getattr(samples, "is_nested", False):
         raise ValueError(f"{what} holds no image latent; connect the LATENT of VAE Encode.")
-    if samples.ndim != (architecture.latent_ndim if architecture else 4) or samples.numel() == 0:
+    expected = architecture.latent_ndim if architecture else 4
+    if expected == 5 and samples.ndim == 4:
+        samples = samples.unsqueeze(2)  # as ComfyUI does
+    if samples.ndim == 5 and samples.shape[2] > 1:
+        raise ValueError(
+            f"{what} is a video of {samples.shape[2]} frames (in the latent); CellStyle works on single pictures. Take "
+            "one frame, or encode the frames as a batch of pictures."
+        )
+    if samples.ndim != expected or samples.numel() == 0:
         raise ValueError(
             f"{what} has shape {tuple(samples.shape)}; a batch of image latents (batch, channels, height, width) "
             "with at least one image is expected. Connect the LATENT of VAE Encode."

@@ -11,8 +11,9 @@ from ..attention_patch.capture import add_capture
 from ..attention_patch.model_patch import StyleInjection
 from ..attention_patch.patch_order import is_compiled
 from ..attention_patch.sigma_dials import SigmaDials
+from ..equations.rotary import STYLE_POSITIONS
 from ..features.wire_values import ContentQuery, StyleKV, StyleMix
-from .checks import check_family, check_no_overlap
+from .checks import check_family, check_no_overlap, check_token_dials
 from .dials import StyleSettings, parse_layer_gamma
 from .inverted_latent import check_levels
 from .recompute import Recomputation
@@ -30,14 +31,18 @@ def with_style_injection(
     start_percent: float,
     end_percent: float,
     settings: StyleSettings | None = None,
+    style_position: str = STYLE_POSITIONS[0],
+    qk_adain: float = 0.0,
 ):
     """A clone of MODEL that injects the style; the same MODEL, untouched, where there is nothing to inject.
 
     Raises:
-        ValueError: unsupported model, features of another model family, layers that were not captured, gamma above 0
-            without CONTENT_QUERY, an injection that the model has already in the same layers at the same steps.
+        ValueError: unsupported model, dials that its family has not, features of another model family, layers that were
+            not captured, gamma above 0 without CONTENT_QUERY, an injection that the model has already in the same
+            layers at the same steps.
     """
     architecture = architecture_of(model)
+    check_token_dials(architecture, style_position, qk_adain)
     fine = settings or StyleSettings()
     if style_kv is None or (start_percent >= end_percent and not (fine.adain_rate or fine.feature_strength)):
         return model
@@ -86,6 +91,8 @@ def with_style_injection(
         adain_sigmas=sigmas(fine.adain_start, fine.adain_end),
         feature_strength=fine.feature_strength,
         feature_sigma_end=sigmas(0.0, fine.feature_end)[1] if fine.feature_end > 0 else float("inf"),
+        style_position=style_position,
+        qk_adain=qk_adain,
     )
     check_no_overlap(model, injected)
     injection = StyleInjection(architecture, style_kv, content_query, injected)

@@ -17,13 +17,17 @@ from ..attention_patch.call_state import model_options_with
 from ..attention_patch.capture import with_capture
 from ..equations.ddim_inversion import sample_ddim_inversion
 from ..equations.noise_levels import inversion_levels
+from ..equations.round_trip import RoundTrip, RoundTripEstimate
 from ..features.bank_writer import BankWriter
 from ..features.feature_bank import FeatureBank
 from ..features.storage_choice import FP8, choose_storage, is_repeatable
 from .check_conditioning import check_conditioning
-from .checks import check_latent, check_not_blank, check_uninjected
+from .checks import check_inverted, check_latent, check_not_blank, check_uninjected
 from .guider import guider_for, repeatable_random_numbers
 from .inverted_latent import Inversion, signal_share, with_inversion
+
+# estimated decibels of a round trip, below which the content visibly drifts
+_POOR = 20
 
 
 def invert_and_record(
@@ -68,6 +72,7 @@ def invert_and_record(
         architecture.sampling_sigmas(steps, spacing) if sigmas is None else architecture.fit_sigmas(sigmas)
     )
     check_conditioning(name, model, conditioning, sampling_sigmas)
+    architecture.check_conditioning(name, conditioning)
     levels = inversion_levels(sampling_sigmas, architecture.first_sigma(solver))
     count = len(levels) - 1
 
@@ -100,9 +105,10 @@ def invert_and_record(
     patched = with_capture(model, architecture, bank.residual_blocks)
 
     guider = guider_for(name, patched, conditioning)
+    estimate = RoundTripEstimate(architecture.path)
     sampler = comfy.samplers.KSAMPLER(
         functools.partial(_sample_inversion, bank=bank, writer=BankWriter(name, bank, storage, model.load_device)),
-        extra_options={"refinement": refinement, "solver": solver, "path": architecture.path},
+        extra_options={"refinement": refinement, "solver": solver, "path": architecture.path, "watch": estimate},
     )
     with repeatable_random_numbers(model.load_device):
         inverted = guider.sample(
@@ -114,11 +120,24 @@ def invert_and_record(
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=0,
         )
+    check_inverted(name, inverted)
+    _log_round_trip(name, estimate.result(clean, [float(level) for level in levels[1:]]))
     logging.info(f"{name}: done in {time.perf_counter() - started:.1f} s, {bank.nbytes() / 1e6:.0f} MB kept")
     inverted = inverted.to(comfy.model_management.intermediate_device())
     share = signal_share(architecture.model_sampling, float(sampling_sigmas[0]))
     inversion = Inversion(sampling_sigmas, solver, bank.spacing, samples, inverted, share)
     return with_inversion(latent, inversion), bank
+
+
+def _log_round_trip(name: str, trip: RoundTrip) -> None:
+    """What sampling back would miss, and a warning where that is much or the steps do not settle."""
+    logging.info(f"{name}: sampling back would give the latent to about {trip.decibels:.0f} dB (estimated)")
+    if trip.decibels < _POOR or trip.contraction >= 1:
+        logging.warning(
+            f"{name}: the inversion does not settle; the last call of a step still moved the latent by up to "
+            f"{100 * trip.residual:.0f} %, so the content will drift. Use 12 steps or more with solver multistep and "
+            "refinement 1, and a model that is not distilled for few steps (turbo, lightning, schnell)."
+        )
 
 
 def _sample_inversion(model, x, sigmas, extra_args=None, callback=None, disable=None, *, bank, writer, **options):

@@ -55,8 +55,10 @@ def sample_injected(
     banks = [wire.bank for wire in (content_query, style_kv) if wire is not None]
     sigmas = architecture.fit_sigmas(_sigmas_of(name, sigmas, banks))
     check_conditioning(name, model, conditioning, sigmas)
+    architecture.check_conditioning(name, conditioning)
     if negative is not None:
         check_conditioning(name, model, negative, sigmas, "negative")
+        architecture.check_conditioning(name, negative)
     clean = content_query.bank.clean if content_query is not None and patched is not model else None
     check_start(name, latent, model.model.process_latent_in(samples), sigmas, clean)
     samples = _match_styles(samples, 1 if style_kv is None else style_kv.batch)
@@ -102,7 +104,7 @@ def _match_styles(samples: torch.Tensor, styles: int) -> torch.Tensor:
     if styles in (1, count):
         return samples
     if count == 1:
-        return samples.repeat(styles, 1, 1, 1)
+        return samples.repeat(styles, *[1] * (samples.ndim - 1))
     raise ValueError(f"{count} latents and {styles} styles cannot be paired; use equal counts, or one of either.")
 
 

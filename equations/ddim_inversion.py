@@ -8,6 +8,7 @@ import torch
 from tqdm.auto import trange
 
 from .noise_path import NoisePath, variance_preserving
+from .round_trip import RoundTripEstimate
 
 VARIANCE_PRESERVING = variance_preserving()
 SOLVERS = ("ddim", "multistep")
@@ -48,6 +49,7 @@ def sample_ddim_inversion(
     solver: str = "ddim",
     path: NoisePath = VARIANCE_PRESERVING,
     recording_args: Callable[[int, float, torch.Tensor], dict] | None = None,
+    watch: RoundTripEstimate | None = None,
 ) -> torch.Tensor:
     """DDIM run backwards (eta = 0): from a clean latent up to noise; a k-diffusion style sampler function.
 
@@ -74,6 +76,7 @@ def sample_ddim_inversion(
         solver: one of SOLVERS. path: how the model's latents lie between picture and noise.
         recording_args: called as (step index, sigma_b, x_in) before the last network call of each step; returns
             the extra_args of that call. It lets a capture see exactly one call a level.
+        watch: told of every evaluation.
     Returns:
         (B, C, H, W), x at sigmas[-1].
     Raises:
@@ -103,6 +106,8 @@ def sample_ddim_inversion(
             denoised = model(x_in, sigma_b * s_in, **args)
             eps = predicted_noise(x_in, denoised, sigma_b)
             x_b = x + (sigma_b - sigma_a) * eps
+            if watch is not None:
+                watch.evaluated(repeat, sigma_b - sigma_a, x_in, x_b, eps)
             x_in = x_b
         x = x_b
         if solver == "multistep":

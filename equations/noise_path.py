@@ -36,3 +36,10 @@ def variance_preserving(sigma_data: float = 1.0) -> NoisePath:
         clock=lambda sigma: math.atan(sigma / sigma_data),
         signal=lambda sigma: 1.0,
     )
+
+
+FLOW = NoisePath(
+    squared_norm=lambda sigma: (1 - sigma) ** 2 + sigma**2,
+    clock=lambda sigma: sigma,
+    signal=lambda sigma: 1 - sigma,
+)

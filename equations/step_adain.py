@@ -20,7 +20,7 @@ def step_adain(
     """The predicted clean latent moved towards the styles' statistics.
 
     Args:
-        denoised: (B, C, H, W), the model's D at this step.
+        denoised: (B, C, ..., H, W), the model's D at this step.
         styles: clean latents, (B or 1, C, H', W') each. weights, masks: of each style, see `branch_weights`.
         rate: 0 leaves D alone, 1 is the full AdaIN.
     Raises:
@@ -31,7 +31,12 @@ def step_adain(
     """
     height, width = denoised.shape[-2:]
     shares, rest = branch_weights(weights, masks, (height, width), len(denoised), denoised.device, denoised.dtype)
-    result = denoised * rest.transpose(1, 2).unflatten(2, (height, width))
+
+    def on_latent(share: torch.Tensor) -> torch.Tensor:
+        """(B, h * w, 1) weights of places as (B, 1, ..., h, w)."""
+        return share.transpose(1, 2).reshape(len(share), *[1] * (denoised.ndim - 3), height, width)
+
+    result = denoised * on_latent(rest)
     for clean, share in zip(styles, shares, strict=True):
         if len(clean) not in (1, len(denoised)):
             raise ValueError(
@@ -39,5 +44,5 @@ def step_adain(
                 "as latents."
             )
         clean = clean.to(denoised.device, denoised.dtype)
-        result = result + adain(denoised, clean) * share.transpose(1, 2).unflatten(2, (height, width))
+        result = result + adain(denoised, clean) * on_latent(share)
     return torch.lerp(denoised, result, rate)

@@ -69,13 +69,14 @@ def branch_weights(
 
 def part_of_style(n_style: torch.Tensor, source_mask: torch.Tensor | None, grid: tuple[int, int]) -> torch.Tensor:
     """The tokens of (B, N, C) that lie in `source_mask`, (1, H, W) on the style image; at least the one most inside."""
-    if source_mask is None:
-        return n_style
-    inside = mask_on_grid(source_mask[:1].to(n_style.device), grid)[0, :, 0]
+    return n_style if source_mask is None else n_style[:, tokens_inside(source_mask, grid, n_style.device)]
+
+
+def tokens_inside(source_mask: torch.Tensor, grid: tuple[int, int], device: torch.device) -> torch.Tensor:
+    """Numbers of the tokens that lie in `source_mask`, (1, H, W) on the style image; at least the one most inside."""
+    inside = mask_on_grid(source_mask[:1].to(device), grid)[0, :, 0]
     chosen = torch.nonzero(inside > 0.5).flatten()
-    if len(chosen) == 0:
-        chosen = inside.argmax()[None]
-    return n_style[:, chosen]
+    return chosen if len(chosen) else inside.argmax()[None]
 
 
 def stack_branches(branches: list[Branch]) -> tuple[torch.Tensor, list[Keys] | None]:

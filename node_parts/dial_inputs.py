@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..equations.query_preservation import CURVES
+from ..equations.rotary import STYLE_POSITIONS
 from .layers_input import layers_input
 from .wire_types import SETTINGS
 
@@ -71,6 +72,37 @@ def injection_inputs() -> list:
             step=0.01,
             advanced=True,
             tooltip="Where the injection ends. Lowering it leaves the finest detail to the model.",
+        ),
+    ]
+
+
+def token_inputs() -> list:
+    """style_position, qk_adain, both optional: a public order, append only."""
+    return [
+        io.Combo.Input(
+            "style_position",
+            options=list(STYLE_POSITIONS),
+            default=STYLE_POSITIONS[0],
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "Transformers with rotary positions: where the style's keys stand. own: on the picture, so that its "
+                "layout can show through. moved: beside it (AlignedGen 2025). untwist: on it, with high frequencies "
+                "halved, which bind a place to the same place (Untwisting RoPE, arXiv 2602.05013)."
+            ),
+        ),
+        io.Float.Input(
+            "qk_adain",
+            default=0.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "Transformers: AdaIN of the picture's queries, and of its own keys where a blend shares them, to the "
+                "style's statistics (StyleAligned, Hertz et al. 2024). Higher: more of the style; 0 is off."
+            ),
         ),
     ]
 

@@ -6,7 +6,7 @@ from comfy_api.latest import io
 
 from ..engine.inverted_latent import without_inversion
 from ..engine.sample import sample_injected
-from ..node_parts.dial_inputs import injection_inputs, settings_input
+from ..node_parts.dial_inputs import injection_inputs, settings_input, token_inputs
 from ..node_parts.preview import preview_of
 from ..node_parts.sampling_inputs import sampling_inputs
 from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
@@ -39,6 +39,7 @@ class InjectedSampler(io.ComfyNode):
                 *injection_inputs(),
                 *sampling_inputs(),
                 settings_input(),
+                *token_inputs(),
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="The stylised latent; to VAE Decode.")],
         )

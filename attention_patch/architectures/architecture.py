@@ -42,7 +42,7 @@ class Architecture(ABC):
     kind: the family, as sentences name it. blocks: names of blocks with self-attention. layers_example: two or three
     ways to name layers, for sentences. latent_ndim: dimensions of a batch of latents. padded_texts_join: whether
     conditionings of different text lengths may share a batch. roles_record_alike: whether content and style keep the
-    same tensors, so that one pass can record both.
+    same tensors, so that one pass can record both. keeps_qk: whether the injection works on queries and keys.
     """
 
     kind: str
@@ -51,6 +51,7 @@ class Architecture(ABC):
     latent_ndim = 4
     padded_texts_join = True
     roles_record_alike = True
+    keeps_qk = False
 
     def __init__(self, model):
         self.model = model
@@ -127,6 +128,16 @@ class Architecture(ABC):
         raise ValueError(
             f"residual_features is {text!r}, but a {self.kind} has no residual blocks as a UNet has. Leave it empty."
         )
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether queries and keys carry rotary positions, which `style_position` changes."""
+        return False
+
+    def check_conditioning(self, name: str, conditioning: list) -> None:
+        """Raises ValueError for a CONDITIONING that this family cannot be inverted or injected with, and logs what is
+        bad for the inversion. name: the node's."""
+        return
 
     def masked_start(self, x: torch.Tensor, clean: torch.Tensor, sigma: float) -> torch.Tensor:
         """See `masked_start_noise`."""

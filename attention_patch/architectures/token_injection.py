@@ -1,0 +1,187 @@
+"""What one network call of a transformer injects, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from ...equations.attention_temperature import token_scale
+from ...equations.rotary import move, turn, untwist
+from ...equations.style_blend import branch_weights, tokens_inside
+from ...equations.token_attention import (
+    bias_keys,
+    blend_queries,
+    fit_mask,
+    match_statistics,
+    tokens_of,
+    with_tokens,
+)
+from ...features.feature_bank import FeatureBank
+from ...features.layer_key import LayerKey
+from ...features.wire_values import StyleKV, StyleMix
+from ..injected_call import InjectedCall
+from .attention_hook import Attend, Tokens
+from .token_features import StyleTokens, style_tokens, unpack_style
+
+if TYPE_CHECKING:
+    from .token_architecture import TokenArchitecture
+
+Mask = torch.Tensor | None
+# a layer's features of each bank, as it keeps them or as they ride along, with the grid of their tokens
+Found = Mapping[FeatureBank, tuple[torch.Tensor | StyleTokens, tuple[int, int]]]
+
+
+class TokenInjection:
+    """An `Act` of AttentionHook: the chosen layers' image queries meet the style's keys and values."""
+
+    def __init__(self, architecture: TokenArchitecture, call: InjectedCall, longer: Mapping[FeatureBank, int]):
+        """longer: by how many tokens this call's text is longer than the one each bank was recorded with, where that
+        moves the picture.
+
+        Raises: ValueError: places are needed and the network sees a part of the picture, or positions are to be changed
+            and the network has no rotary ones.
+        """
+        self.call, self.longer = call, longer
+        self.rotary, self.text_shift, self.beside = architecture.rotary, architecture.text_shift, architecture.beside
+        self._turns: dict[tuple[float, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+        placed = call.content is not None or any(part.mask is not None for part in call.styles)
+        if placed and not all(area is not None and area.is_whole for area in call.areas):
+            raise ValueError(
+                "the network sees a part of the picture (a conditioning with an area, or tiled sampling), and in a "
+                "transformer the content's queries carry their places with them. Remove the area, or the node that "
+                "tiles, or set gamma to 0 and use no masks."
+            )
+        if call.settings.style_position != "own" and self.rotary is None:
+            raise ValueError(
+                f"style_position is {call.settings.style_position}, but {architecture.models} learn their positions "
+                "instead of rotating queries and keys, so there is nothing to change. Set style_position to own."
+            )
+
+    def __call__(self, layer: LayerKey, attend: Attend, q, k, v, mask: Mask, tokens: Tokens) -> torch.Tensor:
+        given, joint = (q, k, v), self.call.joint
+        qkv = tuple(tokens.split(x) for x in given)
+        stored = {bank: (level.tensors[layer], level.grids[layer]) for bank, level in self.call.features.items()}
+
+        def answer(branch) -> torch.Tensor:
+            *new, fitted = branch
+            return attend(*(tokens.like(x, old) for x, old in zip(new, given, strict=True)), fitted)
+
+        if joint is not None:
+            own, seen = (tuple(x[part] for x in qkv) for part in (slice(joint.rows), slice(joint.rows, None)))
+            found = {**stored, **self._riding(seen, tokens)}
+            *new, _ = self._branch(layer, self.call.styles[0], own, None, tokens, found)
+            return answer((*(torch.cat(rows) for rows in zip(new, seen, strict=True)), mask))
+        if isinstance(self.call.style, StyleMix):
+            return self._mixed(layer, answer, lambda: attend(*given, mask), qkv, mask, tokens, stored)
+        return answer(self._branch(layer, self.call.styles[0], qkv, mask, tokens, stored))
+
+    def _riding(self, seen: Sequence[torch.Tensor], tokens: Tokens) -> Found:
+        """Features of the banks whose latents are the rows `seen` (q, k, v) of this very attention."""
+        parts = [self.call.joint.split(tokens_of(x, 2, tokens.image)) for x in seen]
+        found = {}
+        for bank, _ in self.call.joint.banks:
+            q, k, v = (part[bank] for part in parts)
+            wanted = self.call.settings.qk_adain > 0
+            found[bank] = (q if bank.role == "content" else style_tokens(q, k, v, wanted), tokens.grid)
+        return found
+
+    def _mixed(self, layer: LayerKey, answer, plain, qkv, mask: Mask, tokens: Tokens, found: Found) -> torch.Tensor:
+        """Several styles, or one that is masked or weighed: a sum of attentions, with weights a token."""
+        q, chunks, parts = qkv[0], len(self.call.areas), self.call.styles
+        weights, masks = [part.weight for part in parts], [part.mask for part in parts]
+        shares, rest = branch_weights(weights, masks, tokens.grid, self.call.chunk, q.device, q.dtype)
+        total = 0
+        for part, share in zip(parts, shares, strict=True):
+            out = answer(self._branch(layer, part, qkv, mask, tokens, found))
+            total = total + out * _of_sequence(share, tokens, q.shape[2], chunks)
+        if any(each is not None for each in masks) or sum(weights) < 1:
+            # what the styles leave over is the image's own attention
+            total = total + plain() * _of_sequence(rest, tokens, q.shape[2], chunks)
+        return total
+
+    def _branch(self, layer: LayerKey, part: StyleKV, qkv, mask: Mask, tokens: Tokens, found: Found):
+        """q, k, v (B, H, N, D) and mask of an attention into one style."""
+        (q, k, v), image, settings = qkv, tokens.image, self.call.settings
+        kept, grid = found[part.bank]
+        style = StyleTokens(*(None if x is None else self._rows(x, q) for x in unpack_style(kept)))
+        new_q = tokens_of(q, 2, image)
+        if settings.qk_adain:
+            new_q = match_statistics(new_q, style.q_mean, style.q_std, settings.qk_adain)
+        gamma = self.call.gamma_of(layer)
+        new_q = blend_queries(new_q, self._content_query(q, tokens, gamma, found), gamma, self._tau(part, grid))
+        new_k, new_v = self._placed(part.bank, style.k, tokens), style.v
+        if part.source_mask is not None:
+            chosen = tokens_inside(part.source_mask, grid, q.device)
+            new_k, new_v = new_k[:, :, chosen], new_v[:, :, chosen]
+        share, of_style = isinstance(self.call.style, StyleMix) and self.call.style.share, new_k.shape[2]
+        if share:
+            own_k = tokens_of(k, 2, image)
+            if settings.qk_adain:
+                std, mean = torch.std_mean(new_k.float(), 2, keepdim=True, correction=0)
+                own_k = match_statistics(own_k, mean, std, settings.qk_adain)
+            new_k = torch.cat([new_k, own_k], 2)
+            new_v = torch.cat([new_v, tokens_of(v, 2, image)], 2)
+        mask = fit_mask(mask, k.shape[2], image, new_k.shape[2])
+        k = with_tokens(k, 2, image, new_k)
+        if share:
+            mask = bias_keys(mask, k, slice(image.start, image.start + of_style), self.call.style.share_bias)
+        return with_tokens(q, 2, image, new_q), k, with_tokens(v, 2, image, new_v), mask
+
+    def _content_query(self, q: torch.Tensor, tokens: Tokens, gamma: float, found: Found) -> torch.Tensor | None:
+        content = self.call.content
+        if gamma == 0 or content is None:
+            return None
+        kept, grid = found[content]
+        if grid != tokens.grid:
+            raise ValueError(
+                f"the content was inverted at {grid[0]} x {grid[1]} tokens and {tokens.grid[0]} x {tokens.grid[1]} are "
+                "sampled. A transformer's queries carry their places and can't be resized: sample at the content's "
+                "size, or set gamma to 0."
+            )
+        return self._moved(self._rows(kept, q), self._text_offset(content))
+
+    def _placed(self, bank: FeatureBank, k: torch.Tensor, tokens: Tokens) -> torch.Tensor:
+        """A style's keys where `style_position` wants them."""
+        offset, position = self._text_offset(bank), self.call.settings.style_position
+        if position == "moved":  # beside the picture instead of on it
+            offset = [a + b for a, b in zip(offset, self.beside(tokens.grid[1]), strict=True)]
+        k = self._moved(k, offset)
+        return untwist(k, self.rotary) if position == "untwist" else k
+
+    def _text_offset(self, bank: FeatureBank) -> list[float]:
+        """How far this call's text moves the picture from where it was when the bank was recorded."""
+        axes = len(self.rotary.frequencies) if self.rotary is not None else 0
+        steps = self.text_shift or (0,) * axes
+        return [float(step * self.longer.get(bank, 0)) for step in steps]
+
+    def _moved(self, x: torch.Tensor, offset: Sequence[float]) -> torch.Tensor:
+        if not any(offset):
+            return x
+        key = tuple(offset)
+        if key not in self._turns:
+            self._turns[key] = turn(self.rotary, offset, x.device)
+        return move(x, self.rotary, self._turns[key])
+
+    def _rows(self, x: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+        """(b, ...) with b of 1 or `chunk`, for the whole batch: ComfyUI stacks the conditionings along it."""
+        x, chunk, chunks = x.to(q.device, q.dtype), self.call.chunk, len(self.call.areas)
+        if x.shape[0] != chunk:
+            x = x.expand(chunk, *x.shape[1:])
+        return x.repeat(chunks, *(1 for _ in x.shape[1:])) if chunks > 1 else x
+
+    def _tau(self, part: StyleKV, grid: tuple[int, int]) -> float:
+        settings = self.call.settings
+        if not settings.trained_area:
+            return settings.tau
+        tokens, area = grid[0] * grid[1], part.bank.size[0] * part.bank.size[1]
+        return settings.tau * token_scale(tokens, tokens * settings.trained_area / area)
+
+
+def _of_sequence(share: torch.Tensor, tokens: Tokens, sequence: int, chunks: int) -> torch.Tensor:
+    """(b, N, 1) weights of the image's tokens as (b * chunks, sequence, 1); text and padding get their mean."""
+    image, mean = tokens.image, share.mean(1, keepdim=True)
+    after = sequence - image.stop
+    whole = torch.cat([mean.expand(-1, image.start, -1), share, mean.expand(-1, after, -1)], 1)
+    return whole.repeat(chunks, 1, 1) if len(whole) > 1 else whole

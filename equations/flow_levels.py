@@ -1,0 +1,25 @@
+"""The noise levels of flow-matching models."""
+
+from __future__ import annotations
+
+import torch
+
+FLOW_TOP = 0.999
+"""The noisiest level of an inversion on the flow path. At 1 nothing of the picture is left to divide by 1 - sigma, as
+ComfyUI does with a LATENT that is not finished."""
+
+
+def flow_sigmas(scheduled: torch.Tensor, top: float = FLOW_TOP) -> torch.Tensor:
+    """A flow scheduler's levels with those above `top` brought down to it.
+
+    Args:
+        scheduled: (n + 1,) descending from at most 1 to 0.
+    Returns:
+        (n + 1,) strictly descending; where several levels lay above `top` they are spread from there to the next.
+    """
+    above = int((scheduled > top).sum())
+    if not above:
+        return scheduled
+    below = float(scheduled[above]) if above < len(scheduled) else 0.0
+    lowered = torch.linspace(top, below, above + 1, dtype=torch.float64)[:above].to(scheduled)
+    return torch.cat([lowered, scheduled[above:]])
