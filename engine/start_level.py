@@ -10,7 +10,7 @@ from ..equations.noise_path import NoisePath
 _LEAST_SIGNAL = 5e-4
 
 
-def check_start(path: NoisePath, sigmas: torch.Tensor, latent: torch.Tensor, keeps_content: bool) -> None:
+def check_signal_left(path: NoisePath, sigmas: torch.Tensor, latent: torch.Tensor, keeps_content: bool) -> None:
     """Raises ValueError where a sampler multiplies an inverted latent by nothing, so that the content is lost.
 
     A flow-matching model's schedule starts at level 1, pure noise, where ComfyUI takes (1 - 1) of the latent.

@@ -11,7 +11,13 @@ from .storage_inputs import storage_input
 def inversion_inputs(latent_tooltip: str, steps_tooltip: str = "") -> list:
     """model, conditioning, latent, steps, refinement, layers, storage, sigmas: a public order, append only."""
     return [
-        io.Model.Input("model", tooltip="SD 1.x, SD 2.x or SDXL. Use the same model in every CellStyle node."),
+        io.Model.Input(
+            "model",
+            tooltip=(
+                "SD 1.x, SD 2.x, SDXL, or a flow-matching transformer: Flux, Chroma, Z-Image, Qwen-Image, SD 3.5, "
+                "Krea 2, Anima and more. Use the same model in every CellStyle node."
+            ),
+        ),
         io.Conditioning.Input(
             "conditioning", tooltip="What the model is told it sees; the paper uses an empty prompt."
         ),

@@ -28,7 +28,8 @@ def solver_inputs() -> list:
             optional=True,
             tooltip=(
                 "Where the steps lie. leading: the paper's; with few steps it starts at less noise. linspace: from the "
-                "noise of the paper's 50 steps whatever the number, so that few steps look like many."
+                "noise of the paper's 50 steps whatever the number, so that few steps look like many. "
+                "Transformers keep their own schedule with both."
             ),
         ),
     ]

@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..attention_patch.architectures.choose import architecture_of
 from ..engine.inject import with_style_injection
 from ..engine.same_picture import check_aspect, may_be_a_tile
-from ..engine.start_level import check_start
+from ..engine.start_level import check_signal_left
 from ..node_parts.dial_inputs import injection_inputs, settings_input, token_inputs
 from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
@@ -57,7 +57,7 @@ class CellStyleApply(io.ComfyNode):
             patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "cellstyle_stochastic", _warn_if_stochastic)
             keeps_queries = dials["gamma"] > 0 or (dials["gamma_curve"] != "constant" and dials["gamma_end"] > 0)
             keeps_content = keeps_queries and content_query is not None
-            start = functools.partial(_check_start, architecture_of(model).path, keeps_content)
+            start = functools.partial(_check_signal, architecture_of(model).path, keeps_content)
             patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "cellstyle_start", start)
             if keeps_content:
                 watch = functools.partial(_check_picture, content_query.bank)
@@ -90,9 +90,9 @@ def is_stochastic(sampler) -> bool:
     return any(part in name for part in _STOCHASTIC) and given.get("eta") != 0
 
 
-def _check_start(path, keeps_content, executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
-    """An OUTER_SAMPLE wrapper: see `check_start`."""
-    check_start(path, sigmas, latent_image, keeps_content)
+def _check_signal(path, keeps_content, executor, noise, latent_image, sampler, sigmas, *args, **kwargs):
+    """An OUTER_SAMPLE wrapper: see `check_signal_left`."""
+    check_signal_left(path, sigmas, latent_image, keeps_content)
     return executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
 
 

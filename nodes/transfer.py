@@ -28,7 +28,14 @@ class CellStyleTransfer(io.ComfyNode):
             enable_expand=True,
             inputs=[
                 # raw links: the inner nodes keep their results as long as what they are linked to stays the same
-                io.Model.Input("model", raw_link=True, tooltip="SD 1.x, SD 2.x or SDXL."),
+                io.Model.Input(
+                    "model",
+                    raw_link=True,
+                    tooltip=(
+                        "SD 1.x, SD 2.x, SDXL, or a flow-matching transformer: Flux, Chroma, Z-Image, Qwen-Image, "
+                        "SD 3.5, Krea 2, Anima and more."
+                    ),
+                ),
                 io.Conditioning.Input(
                     "conditioning",
                     raw_link=True,
