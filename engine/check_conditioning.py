@@ -7,7 +7,14 @@ from collections.abc import Callable, Sequence
 import comfy.model_base
 import torch
 
-_NEED_POOLED = (comfy.model_base.SDXL, comfy.model_base.SDXLRefiner)
+_NEED_POOLED = (
+    comfy.model_base.SDXL,
+    comfy.model_base.SDXLRefiner,
+    comfy.model_base.SD3,
+    comfy.model_base.HiDream,
+)
+# what model configurations call the width of a text token
+_WIDTHS = ("context_dim", "context_in_dim", "cap_feat_dim", "joint_attention_dim")
 
 
 def check_conditioning(name: str, model, conditioning, sigmas: torch.Tensor, what: str = "conditioning") -> None:
@@ -17,15 +24,16 @@ def check_conditioning(name: str, model, conditioning, sigmas: torch.Tensor, wha
         name: the node's, for the message. conditioning: what ComfyUI calls CONDITIONING, [[(B, tokens, width), extra]].
         sigmas: (n + 1,) the levels of the run; each above 0 has a network call. what: the input's name.
     Raises:
-        ValueError: empty; no text tokens; tokens of another width than the model's; no pooled output for SDXL; timestep
-            ranges that leave out a level.
+        ValueError: empty; no text tokens; tokens of another width than the model's; no pooled output where the
+            model needs one; timestep ranges that leave out a level.
     """
     if not isinstance(conditioning, list | tuple) or not conditioning:
         raise ValueError(
             f"{what} of {name} is an empty list, so there is nothing to show the network. Connect CLIP Text Encode of "
             "this model's checkpoint, with an empty text for the paper's setting."
         )
-    width = model.model.model_config.unet_config.get("context_dim")
+    config = model.model.model_config.unet_config
+    width = next((config[key] for key in _WIDTHS if config.get(key)), None)
     for tokens, extra in conditioning:
         if not torch.is_tensor(tokens) or tokens.ndim != 3:
             raise ValueError(
@@ -39,8 +47,9 @@ def check_conditioning(name: str, model, conditioning, sigmas: torch.Tensor, wha
         pooled = extra.get("pooled_output") is not None or "unclip_conditioning" in extra
         if isinstance(model.model, _NEED_POOLED) and not pooled:
             raise ValueError(
-                f"{what} of {name} has no pooled output, which SDXL needs beside the tokens: it comes from another "
-                "model's text encoder, or a node dropped it. Connect CLIP Text Encode of this model's checkpoint."
+                f"{what} of {name} has no pooled output, which {type(model.model).__name__} needs beside the tokens: "
+                "it comes from another model's text encoder, or a node dropped it. Connect CLIP Text Encode of this "
+                "model's checkpoint."
             )
     missing = levels_left_out(
         [extra for _, extra in conditioning],

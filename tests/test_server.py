@@ -192,7 +192,7 @@ BAD = {
     "a transformer model": (
         changed(GRAPH, model__kind="dit", content__channels=16, style__channels=16),
         ExecutionError,
-        "OpenAISignatureMMDITWrapper",
+        "WanModel",
     ),
     "batches that do not pair": (
         changed(GRAPH, content__batch=2, style__batch=3),

@@ -147,6 +147,6 @@ def test_two_contents_and_one_style_give_two_images(client, pictures):
 def test_what_an_inner_node_refuses_is_said_at_the_node(client, pictures):
     graph = graph_of(pictures, 105)
     graph["model"]["inputs"]["kind"] = "dit"
-    with pytest.raises(ExecutionError, match=r"OpenAISignatureMMDITWrapper|channels") as error:
+    with pytest.raises(ExecutionError, match=r"WanModel|channels") as error:
         client.run(graph)
     assert error.value.exception_type == "ValueError"

@@ -117,23 +117,7 @@ def tiny_vae(seed: int = 2):
 
 
 def tiny_dit():
-    """A MODEL that is no UNet: Stable Diffusion 3's transformer, tiny."""
-    config = {
-        "in_channels": 16,
-        "patch_size": 2,
-        "depth": 1,
-        "input_size": None,
-        "adm_in_channels": 2048,
-        "context_embedder_config": {"target": "torch.nn.Linear", "params": {"in_features": 4096, "out_features": 64}},
-        "num_patches": 36864,
-        "pos_embed_max_size": 192,
-        "pos_embed_scaling_factor": None,
-    }
-    model_config = comfy.supported_models.SD3(dict(config))
-    model_config.unet_config["dtype"] = torch.float32
-    model_config.set_inference_dtype(torch.float32, None)
-    return comfy.model_patcher.ModelPatcher(
-        model_config.get_model({}, ""),
-        load_device=comfy.model_management.get_torch_device(),
-        offload_device=comfy.model_management.unet_offload_device(),
-    )
+    """A MODEL that the pack refuses: Wan's video transformer, tiny."""
+    from .tiny_transformers import tiny_transformer
+
+    return tiny_transformer("wan")
