@@ -63,9 +63,7 @@ def samples_of(page, name: str, declared_bits: int | None = None, palette: bool 
     elif photometric == SEPARATED:
         ink_set = page.tags.valueof(332, 1)
         if ink_set != 1 or samples < 4 or stored.kind != "u":
-            raise MicrographError(
-                f"{name} holds inks other than 8 or 16-bit cyan, magenta, yellow and black. {AS_TIFF}"
-            )
+            raise MicrographError(f"{name} holds inks other than cyan, magenta, yellow and black. {AS_TIFF}")
         needed, made.rgb = 4, True
         steps.append(lambda pixels: from_cmyk(pixels, top))
         made.notes.append("converted from CMYK without a colour profile")
@@ -168,6 +166,8 @@ def _ycbcr(page, name: str, stored: np.dtype) -> Callable | None:
     if stored not in (np.uint8, np.uint16):
         raise MicrographError(f"{name} holds YCbCr in samples of {stored}. {AS_TIFF}")
     luma, reference = _ratios(page, 529, 3) or LUMA, _ratios(page, 532, 6)
+    if reference and stored == np.uint16 and max(reference) < 256:  # a writer's numbers for 8 bits
+        reference = None
     if min(luma) <= 0 or (reference and any(low >= high for low, high in zip(*[iter(reference)] * 2, strict=True))):
         raise MicrographError(f"{name} describes its YCbCr colours by numbers that make no sense. {AS_TIFF}")
     return lambda pixels: from_ycbcr(pixels, luma, None if aperio else reference)
