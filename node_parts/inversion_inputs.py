@@ -22,16 +22,7 @@ def inversion_inputs(latent_tooltip: str, steps_tooltip: str = "") -> list:
             "conditioning", tooltip="What the model is told it sees; the paper uses an empty prompt."
         ),
         io.Latent.Input("latent", tooltip=latent_tooltip),
-        io.Int.Input(
-            "steps",
-            default=50,
-            min=1,
-            max=999,
-            tooltip=(
-                "Number of noise levels. More: a closer inversion and a finer result, and more time and memory. "
-                f"The paper uses 50; 20 is a good start.{steps_tooltip}"
-            ),
-        ),
+        steps_input(steps_tooltip),
         io.Int.Input(
             "refinement",
             default=0,
@@ -51,3 +42,17 @@ def inversion_inputs(latent_tooltip: str, steps_tooltip: str = "") -> list:
             tooltip="Noise levels of a scheduler node, instead of steps. Give style and content the same.",
         ),
     ]
+
+
+def steps_input(tooltip: str = ""):
+    """The number of noise levels; a new node has the fast inversion's. tooltip: what more there is to say."""
+    return io.Int.Input(
+        "steps",
+        default=11,
+        min=1,
+        max=999,
+        tooltip=(
+            "Number of noise levels. More: a closer inversion and a finer result, and more time and memory. 11 are "
+            f"enough with solver multistep and spacing linspace; the paper uses 50 with ddim and leading.{tooltip}"
+        ),
+    )

@@ -13,6 +13,7 @@ from .load_demo_model import CellStyleLoadDemoModel
 from .load_example import CellStyleLoadExample
 from .load_micrograph import CellStyleLoadMicrograph
 from .load_style import CellStyleLoad
+from .preset import CellStylePreset
 from .restore_size import CellStyleRestoreSize
 from .save_style import CellStyleSave
 from .style_kv_capture import StyleKVCapture
@@ -37,6 +38,7 @@ _CLASSES = [
     CellStyleTransfer,
     CellStyleLoadDemoModel,
     CellStyleLoadExample,
+    CellStylePreset,
 ]
 NODES = [with_edge(node) for node in _CLASSES]
 

@@ -53,7 +53,7 @@ class CellStyleSettings(io.ComfyNode):
                 _percent(
                     "adain_start", 0.0, "Where the per-step AdaIN starts. Later: leaves the layout of light alone."
                 ),
-                _percent("adain_end", 0.8, "Where it ends. Higher: colours are held to the last step."),
+                _percent("adain_end", 1.0, "Where it ends. At 1, colours are held to the last step."),
                 io.Int.Input(
                     "trained_size",
                     default=0,

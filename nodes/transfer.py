@@ -5,11 +5,13 @@ from __future__ import annotations
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
+from ..node_parts.presets import CUSTOM, TransferDials, chosen_dials, preset_inputs
 from ..node_parts.wire_types import CATEGORY
 from .ddim_invert import DDIMInvert
 from .injected_sampler import InjectedSampler
-from .latent_adain import LatentAdaIN
+from .latent_adain import MODES, NOISE_PRESERVING, LatentAdaIN
 from .style_kv_capture import StyleKVCapture
+from .style_settings import CellStyleSettings
 
 
 class CellStyleTransfer(io.ComfyNode):
@@ -54,24 +56,72 @@ class CellStyleTransfer(io.ComfyNode):
                 shown["refinement"],
                 shown["solver"],
                 shown["spacing"],
+                *preset_inputs(),
+                io.Combo.Input(
+                    "start",
+                    options=list(MODES),
+                    default=NOISE_PRESERVING,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "How the content's noise takes the style's colours before the sampling. noise-preserving keeps "
+                        "flat backgrounds flat; global is the paper's, patch follows the style's layout."
+                    ),
+                ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The content in the style's texture and colours.")],
         )
 
     @classmethod
-    def execute(cls, model, conditioning, vae, content, style, gamma, tau, **inversion):
+    def execute(
+        cls,
+        model,
+        conditioning,
+        vae,
+        content,
+        style,
+        gamma,
+        tau,
+        steps,
+        refinement,
+        # where a prompt does not name them, they are what they were before they could be named
+        solver="ddim",
+        spacing="leading",
+        preset=CUSTOM,
+        speed=CUSTOM,
+        start="global",
+    ):
+        own = TransferDials(gamma, tau, gamma_end=gamma, start=start, steps=steps, solver=solver, spacing=spacing)
+        dials = chosen_dials(preset, speed, own)
         graph = GraphBuilder()
         shared = {"model": model, "conditioning": conditioning}
 
         def add(name: str, node, **inputs):
             return graph.node(node.define_schema().node_id, name, **{**_defaults(node), **inputs})
 
-        pass_inputs = {**shared, **inversion}
+        pass_inputs = {
+            **shared,
+            "steps": dials.steps,
+            "refinement": refinement,
+            "solver": dials.solver,
+            "spacing": dials.spacing,
+        }
         encode_content = graph.node("VAEEncode", "content", pixels=content, vae=vae)
         encode_style = graph.node("VAEEncode", "style", pixels=style, vae=vae)
         invert = add("invert", DDIMInvert, latent=encode_content.out(0), **pass_inputs)
         capture = add("capture", StyleKVCapture, latent=encode_style.out(0), **pass_inputs)
-        adain = add("adain", LatentAdaIN, content=invert.out(0), style=capture.out(1))
+        adain = add(
+            "adain",
+            LatentAdaIN,
+            content=invert.out(0),
+            style=capture.out(1),
+            strength=dials.strength,
+            mode=dials.start,
+        )
+        finer = {}
+        if dials.adain_rate:
+            finer = {"adain_rate": dials.adain_rate, "adain_end": dials.adain_end}
+            finer = {"settings": add("settings", CellStyleSettings, **finer).out(0)}
         sampled = add(
             "sample",
             InjectedSampler,
@@ -79,8 +129,11 @@ class CellStyleTransfer(io.ComfyNode):
             latent=adain.out(0),
             style_kv=capture.out(0),
             content_query=invert.out(1),
-            gamma=gamma,
-            tau=tau,
+            gamma=dials.gamma,
+            tau=dials.tau,
+            gamma_curve=dials.gamma_curve,
+            gamma_end=dials.gamma_end,
+            **finer,
         )
         decoded = graph.node("VAEDecode", "decode", samples=sampled.out(0), vae=vae)
         return io.NodeOutput(decoded.out(0), expand=graph.finalize())

@@ -12,7 +12,7 @@ from workflow_files import overlapping, put_picture
 
 NAME = "Cell style transfer"
 FILE = ROOT / "subgraphs" / f"{NAME}.json"
-DIALS = {"gamma": 0.75, "tau": 1.5, "strength": 1.0, "steps": 11}
+DIALS = {"gamma": 0.75, "tau": 1.5, "strength": 1.0, "steps": 11, "preset": "custom", "speed": "custom"}
 SOCKETS = {"model": "MODEL", "conditioning": "CONDITIONING", "vae": "VAE", "content": "IMAGE", "style": "IMAGE"}
 ENTRANCE, EXIT = -10, -20
 
@@ -111,10 +111,16 @@ def test_it_is_found_placed_and_run_with_the_dials_that_are_set_outside(page, se
         page.page.evaluate(DIAL, [name, value])
     prompt = page.prompt()
     inner = {node["class_type"]: node["inputs"] for key, node in prompt.items() if ":" in key}
-    assert (inner["InjectedSampler"]["gamma"], inner["InjectedSampler"]["tau"]) == (0.4, 2.0)
-    assert inner["LatentAdaIN"]["strength"] == 0.5
-    assert [inner[kind]["steps"] for kind in ("DDIMInvert", "StyleKVCapture")] == [3, 3]
-    assert {inner[kind]["solver"] for kind in ("DDIMInvert", "StyleKVCapture")} == {"multistep"}
+    dials = inner["CellStylePreset"]
+    assert [dials[name] for name in ("gamma", "tau", "strength", "steps")] == [0.4, 2.0, 0.5, 3]
+    (preset,) = (key for key, node in prompt.items() if node["class_type"] == "CellStylePreset")
+    for kind, names in {
+        "InjectedSampler": ("gamma", "tau", "gamma_curve", "gamma_end", "settings"),
+        "LatentAdaIN": ("strength", "mode"),
+        "DDIMInvert": ("steps", "solver", "spacing"),
+        "StyleKVCapture": ("steps", "solver", "spacing"),
+    }.items():
+        assert {inner[kind][name][0] for name in names} == {preset}
 
     names = [name for name, _ in page.run()]
     assert "execution_success" in names

@@ -9,7 +9,7 @@ from workflow_parts import BROWN, FAST, GREEN, PURPLE, Branch, Model, adain, sam
 DESCRIPTION = (
     "A picture keeps the structure of the content and takes the texture and colour of the style, without training: "
     "DDIM inversion, AdaIN of the noise, attention style injection (StyleID). gamma keeps structure, tau sharpens the "
-    "strokes, strength takes the palette. Open the subgraph to change anything else."
+    "strokes, strength takes the palette; preset and speed set them all. Open the subgraph to change anything else."
 )
 ALIASES = ["style transfer", "StyleID", "style injection", "stylise micrograph", "cell style"]
 
@@ -24,13 +24,19 @@ def cell_style_transfer() -> Blueprint:
     style = _branch(blueprint, model, "style", "StyleKVCapture", "Style K/V Capture")
     matched = adain(graph, content, style)
     sampled, decoded = sampler(graph, model, content, style.last["style_kv"], matched[0])
-    blueprint.promote("gamma", (sampled, "gamma"))
-    blueprint.promote("tau", (sampled, "tau"))
-    blueprint.promote("strength", (matched, "strength"))
-    blueprint.promote("steps", (content.last, "steps"), (style.last, "steps"))
+    preset = graph.add("CellStylePreset", "Preset", preset="custom", speed="custom")
+    for node, dials in (
+        (content.last, ("steps", "solver", "spacing")),
+        (style.last, ("steps", "solver", "spacing")),
+        (matched, ("strength", "mode")),
+        (sampled, ("gamma", "tau", "gamma_curve", "gamma_end", "settings")),
+    ):
+        node.wires.update({dial: preset[dial] for dial in dials})
+    for dial in ("gamma", "tau", "strength", "steps", "preset", "speed"):
+        blueprint.promote(dial, (preset, dial))
     blueprint.exits.append(("image", decoded[0]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
-    graph.column(("Transfer", BROWN, [[matched, sampled, decoded]]))
+    graph.column(("Transfer", BROWN, [[preset, matched], [sampled, decoded]]))
     return blueprint
 
 

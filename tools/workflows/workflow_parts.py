@@ -132,8 +132,9 @@ def _branch(graph: Graph, model: Model, title: str, names: tuple[str, ...], last
 
 
 def adain(graph: Graph, content: Branch, style: Branch, title: str = "Latent AdaIN") -> Node:
-    """The content's noise with the style's statistics."""
-    return graph.add("LatentAdaIN", title, content=content.last["inverted"], style=style.last["inverted"])
+    """The content's noise with the style's colours in it, by the start that keeps flat backgrounds flat."""
+    wires = {"content": content.last["inverted"], "style": style.last["inverted"]}
+    return graph.add("LatentAdaIN", title, **wires, mode="noise-preserving")
 
 
 def sampler(graph: Graph, model: Model, content: Branch, style_kv: Output, noise: Output) -> list[Node]:
