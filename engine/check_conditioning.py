@@ -32,8 +32,7 @@ def check_conditioning(name: str, model, conditioning, sigmas: torch.Tensor, wha
             f"{what} of {name} is an empty list, so there is nothing to show the network. Connect CLIP Text Encode of "
             "this model's checkpoint, with an empty text for the paper's setting."
         )
-    config = model.model.model_config.unet_config
-    width = next((config[key] for key in _WIDTHS if config.get(key)), None)
+    width = text_width(model.model)
     for tokens, extra in conditioning:
         if not torch.is_tensor(tokens) or tokens.ndim != 3:
             raise ValueError(
@@ -63,6 +62,12 @@ def check_conditioning(name: str, model, conditioning, sigmas: torch.Tensor, wha
             f"the steps ({between}), and nothing else covers them. Connect the conditioning from before that node, or "
             "combine ranges that leave no gap."
         )
+
+
+def text_width(model) -> int | None:
+    """Width of the text tokens that a model (`MODEL.model`) reads; None where its configuration does not say."""
+    config = model.model_config.unet_config
+    return next((config[key] for key in _WIDTHS if config.get(key)), None)
 
 
 def levels_left_out(

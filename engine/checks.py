@@ -68,7 +68,9 @@ def check_family(what: str, bank: FeatureBank, family: ModelFamily) -> None:
         )
 
 
-def check_latent(latent: dict, architecture: Architecture | None = None, what: str = "latent") -> torch.Tensor:
+def check_latent(
+    latent: dict, architecture: Architecture | None = None, what: str = "latent", ndim: int = 4
+) -> torch.Tensor:
     """The samples of a LATENT that can be inverted or sampled.
 
     Returns: (B, C, H, W), or (B, C, 1, H, W) for models whose latents have frames.
@@ -78,7 +80,7 @@ def check_latent(latent: dict, architecture: Architecture | None = None, what: s
     samples = latent.get("samples") if isinstance(latent, dict) else None
     if not torch.is_tensor(samples) or getattr(samples, "is_nested", False):
         raise ValueError(f"{what} holds no image latent; connect the LATENT of VAE Encode.")
-    expected = architecture.latent_ndim if architecture else 4
+    expected = architecture.latent_ndim if architecture else ndim
     if expected == 5 and samples.ndim == 4:
         samples = samples.unsqueeze(2)  # as ComfyUI does
     if samples.ndim == 5 and samples.shape[2] > 1:

@@ -12,6 +12,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..attention_patch.architectures.choose import architecture_of
+from ..engine.check_conditioning import text_width
 from ..engine.checks import check_family
 from ..engine.inverted_latent import Inversion, signal_share, with_inversion
 from ..engine.revisit import recompute_features
@@ -181,7 +182,7 @@ def _accept(file: str, model, record: Record, size: int) -> None:
 
 def _check_shapes(file: str, model, record: Record) -> None:
     """Raises ValueError where the latents or the conditioning are not what the model takes."""
-    channels, context = model.latent_format.latent_channels, model.model_config.unet_config.get("context_dim")
+    channels, context = model.latent_format.latent_channels, text_width(model)
     sizes = _SIZE_EMBEDDING.get(record.model.split("/")[0])
     pooled = None if sizes is None else model.adm_channels - sizes
     fits = record.shape[1] == channels and all(
@@ -199,7 +200,7 @@ def _check_shapes(file: str, model, record: Record) -> None:
 
 def describe(file: str, record: Record, size: int) -> str:
     """What a person wants to know about a style file, a line each."""
-    batch, _, height, width = record.shape
+    batch, *_, height, width = record.shape
     layers = ", ".join(dict.fromkeys(f"{block}.{number}" for block, number, _ in record.layers))
     lines = [
         *(f"{name}: {text}" for name, text in record.texts.items() if text),

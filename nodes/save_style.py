@@ -15,7 +15,7 @@ from ..features.wire_values import StyleKV
 from ..node_parts.style_folder import style_folders
 from ..node_parts.wire_types import CATEGORY, STYLE_KV
 from ..style_file.names import checked_name, paths_to_write
-from ..style_file.record import NUMBERS, TEXTS, Cond, Record
+from ..style_file.record import CONDITIONING_TENSORS, NUMBERS, TEXTS, UNET_BLOCKS, Cond, Record
 from ..style_file.style import Style, write_style
 
 FORMATS = ("compact", "full")
@@ -149,7 +149,7 @@ def style_of(bank: FeatureBank, inverted: dict, form: str, dtype: str, texts: di
     for key, text in texts.items():
         if len(text) > TEXTS[key]:
             raise ValueError(f"{key} has {len(text)} characters; at most {TEXTS[key]}. Shorten it.")
-    noise = check_latent(inverted, what="inverted")
+    noise = check_latent(inverted, what="inverted", ndim=bank.clean.ndim)
     if noise.shape != bank.clean.shape:
         raise ValueError(
             f"inverted has shape {tuple(noise.shape)}, but style_kv was captured from {tuple(bank.clean.shape)}. "
@@ -161,6 +161,11 @@ def style_of(bank: FeatureBank, inverted: dict, form: str, dtype: str, texts: di
     obstacle = obstacle or _not_plain(bank.conditioning)
     if form == "compact" and obstacle:
         raise ValueError(f"this style cannot be saved as compact: {obstacle}. Set format to full.")
+    if form == "full" and not all(layer.block in UNET_BLOCKS for layer, _ in bank.family.layers):
+        raise ValueError(
+            "format is full, but the features of a transformer are gigabytes, and files keep those of UNets alone. Set "
+            "format to compact: the model computes them again while sampling."
+        )
     if form == "full" and any(layer not in bank.blocks for layer in bank.layers):
         raise ValueError(
             "format is full, but style_kv keeps no features (its storage is recompute). Save it as compact, or capture "
@@ -209,6 +214,8 @@ def _not_plain(conditioning: list) -> str | None:
 def _keeps(key: str, value) -> bool:
     if key == "pooled_output":
         return torch.is_tensor(value) and value.ndim == 2
+    if key in CONDITIONING_TENSORS:
+        return torch.is_tensor(value) and 1 <= value.ndim <= 4
     return key in NUMBERS and isinstance(value, int | float)
 
 
@@ -220,4 +227,5 @@ def _plain(entry: list) -> list:
 def _shapes(cross_attn: torch.Tensor, extra: dict) -> Cond:
     pooled = extra.get("pooled_output")
     numbers = {key: value for key, value in extra.items() if key in NUMBERS}
-    return Cond(tuple(cross_attn.shape), None if pooled is None else tuple(pooled.shape), numbers)
+    tensors = {key: tuple(extra[key].shape) for key in CONDITIONING_TENSORS if key in extra}
+    return Cond(tuple(cross_attn.shape), None if pooled is None else tuple(pooled.shape), numbers, tensors)

@@ -8,8 +8,10 @@ from math import isfinite
 import torch
 
 from .record import (
+    CONDITIONING_TENSORS,
     FORMAT,
     TEXTS,
+    UNET_BLOCKS,
     VERSION,
     Cond,
     Record,
@@ -75,11 +77,16 @@ def _record(facts: dict, metadata: dict[str, str]) -> Record:
         raise ValueError("it does not say which model it was made with")
     if facts["fingerprint"] != fingerprint(model, widths):
         raise ValueError("the model it describes does not fit its fingerprint")
-    shape = checked_shape(facts["shape"], 4, LARGEST_SIDE)
+    frames = isinstance(facts["shape"], list) and len(facts["shape"]) == 5
+    shape = checked_shape(facts["shape"], 5 if frames else 4, LARGEST_SIDE)
+    if frames and shape[2] != 1:
+        raise ValueError("its latent is a video")
     grids = {parse_layer(name): checked_shape(grid, 2, LARGEST_SIDE) for name, grid in facts["grids"].items()}
-    if set(grids) != set(layers) or any(h > shape[2] or w > shape[3] for h, w in grids.values()):
+    if set(grids) != set(layers) or any(h > shape[-2] or w > shape[-1] for h, w in grids.values()):
         raise ValueError("its token grids do not fit its layers and its size")
     inputs, features = checked_type(facts["inputs"]), checked_type(facts["features"])
+    if features and not all(block in UNET_BLOCKS for block, _, _ in widths):
+        raise ValueError("it holds features of a transformer, which no file keeps")
     if not (inputs or features):
         raise ValueError("it holds neither a trajectory nor features")
     return Record(
@@ -97,6 +104,14 @@ def _record(facts: dict, metadata: dict[str, str]) -> Record:
         pack_version=checked_text(metadata.get("pack_version", ""), 40),
         solver=checked_text(facts.get("solver", "ddim"), 40),
     )
+
+
+def _tensors(shapes) -> dict[str, tuple[int, ...]]:
+    if not isinstance(shapes, dict) or not set(shapes) <= set(CONDITIONING_TENSORS):
+        raise ValueError("the tensors of its conditioning are not understood")
+    if not all(isinstance(shape, list) and 1 <= len(shape) <= 4 for shape in shapes.values()):
+        raise ValueError("a tensor of its conditioning has no shape")
+    return {name: checked_shape(shape, len(shape), LARGEST_WIDTH) for name, shape in shapes.items()}
 
 
 def _sigmas(values) -> tuple[float, ...]:
@@ -118,6 +133,7 @@ def _conditioning(values, needed: bool) -> tuple[Cond, ...]:
             checked_shape(value["cross_attn"], 3, LARGEST_WIDTH),
             checked_shape(value["pooled_output"], 2, LARGEST_WIDTH) if value["pooled_output"] is not None else None,
             checked_numbers(value["numbers"]),
+            _tensors(value.get("tensors", {})),
         )
         for value in values
     )

@@ -12,7 +12,10 @@ from .tensors import DTYPES
 from .thumbnail import LARGEST_BYTES
 
 Layer = tuple[str, int, int]
-FORMAT, VERSION = "cellstyle.style", 1
+FORMAT = "cellstyle.style"
+VERSION = 2
+"""The newest that is read. 1: styles of UNets. 2: also transformers' (their layers, latents with a frame axis, guidance
+and further tensors of a conditioning); styles of UNets are still written as 1."""
 TEXTS = {"title": 200, "author": 200, "licence": 10_000}
 """Free texts and how long they may be."""
 NUMBERS = (
@@ -28,18 +31,26 @@ NUMBERS = (
     "end_percent",
     "clip_start_percent",
     "clip_end_percent",
+    "guidance",
 )
 """Numbers of a CONDITIONING that a style file keeps beside its tensors."""
-_LAYER = re.compile(r"(input|middle|output)\.(\d{1,3})\.(\d{1,3})")
+CONDITIONING_TENSORS = ("attention_mask", "t5xxl_ids", "t5xxl_weights", "conditioning_llama3")
+"""Tensors of a CONDITIONING beside its text and pooled output that a style file keeps."""
+WHOLE_NUMBERS = ("attention_mask", "t5xxl_ids")
+"""Those of them that are whole numbers; a file holds all as floats."""
+UNET_BLOCKS = ("input", "middle", "output")
+_LAYER = re.compile(r"(input|middle|output|double|single|joint|block)\.(\d{1,3})\.(\d{1,3})")
 
 
 @dataclass(frozen=True)
 class Cond:
-    """Shapes of one entry of the conditioning: cross_attn (batch, tokens, width), pooled_output or None, numbers."""
+    """Shapes of one entry of the conditioning: cross_attn (batch, tokens, width), pooled_output or None; numbers;
+    tensors: shapes of those of CONDITIONING_TENSORS that it has."""
 
     cross_attn: tuple[int, int, int]
     pooled_output: tuple[int, int] | None
     numbers: dict[str, float]
+    tensors: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,8 @@ class Record:
     """Everything but the tensors.
 
     model: class of the model. widths: width of each of its self-attention layers, in order; with the class the family.
-    sigmas: descending. layers: those recorded. grids: (h, w) of their tokens. shape: of the latent.
+    sigmas: descending. layers: those recorded. grids: (h, w) of their tokens. shape: of the
+    latent, (B, C, h, w) or with a frame axis of one (B, C, 1, h, w).
     inputs, features: the type they are stored in ("F32" or "F16"), None where they are not. solver: of the inversion;
     files older than it are of "ddim". It is there to be read by people: the latents hold what it did.
     """
@@ -57,7 +69,7 @@ class Record:
     sigmas: tuple[float, ...]
     layers: tuple[Layer, ...]
     grids: dict[Layer, tuple[int, int]]
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     inputs: str | None
     features: str | None
     conditioning: tuple[Cond, ...] = ()
@@ -65,6 +77,10 @@ class Record:
     texts: dict[str, str] = field(default_factory=dict)
     pack_version: str = ""
     solver: str = "ddim"
+
+    @property
+    def of_unet(self) -> bool:
+        return all(block in UNET_BLOCKS for block, _, _ in self.widths)
 
     @property
     def levels(self) -> int:
@@ -81,6 +97,8 @@ class Record:
                 found[f"conditioning.{i}.cross_attn"] = ("F32", cond.cross_attn)
                 if cond.pooled_output:
                     found[f"conditioning.{i}.pooled_output"] = ("F32", cond.pooled_output)
+                for name, shape in cond.tensors.items():
+                    found[f"conditioning.{i}.{name}"] = ("F32", shape)
         if self.features:
             for level in range(self.levels):
                 for layer in self.layers:
@@ -115,6 +133,7 @@ def to_metadata(record: Record) -> dict[str, str]:
                 "cross_attn": list(cond.cross_attn),
                 "pooled_output": list(cond.pooled_output) if cond.pooled_output else None,
                 "numbers": cond.numbers,
+                **({"tensors": {name: list(shape) for name, shape in cond.tensors.items()}} if cond.tensors else {}),
             }
             for cond in record.conditioning
         ],
@@ -123,7 +142,7 @@ def to_metadata(record: Record) -> dict[str, str]:
     }
     return {
         "format": FORMAT,
-        "format_version": str(VERSION),
+        "format_version": str(1 if record.of_unet else 2),
         "pack_version": record.pack_version,
         **record.texts,
         "style": json.dumps(facts, allow_nan=False),

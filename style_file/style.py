@@ -14,7 +14,7 @@ import torch
 
 from . import thumbnail
 from .read_record import check_tensors, record_from
-from .record import Cond, Layer, Record, feature_name, to_metadata
+from .record import CONDITIONING_TENSORS, WHOLE_NUMBERS, Cond, Layer, Record, feature_name, to_metadata
 from .tensors import DTYPES, all_finite, read_header, read_tensor, write_file
 
 
@@ -22,9 +22,9 @@ from .tensors import DTYPES, all_finite, read_header, read_tensor, write_file
 class Style:
     """What a file holds.
 
-    record: everything but the tensors. clean: (B, C, H, W) the style's latent in the model's own scale; inverted: its
-    noise in LATENT scale; both float32. inputs[level]: (B, C, H, W), what the network saw. conditioning: CONDITIONING.
-    blocks[layer]: (levels, B, tokens, width), the features. picture: (h, w, 3) in 0..1, the thumbnail.
+    record: everything but the tensors. clean: (B, C, ..., H, W) the style's latent in the model's own scale; inverted:
+    its noise in LATENT scale; both float32. inputs[level]: like clean, what the network saw. conditioning:
+    CONDITIONING. blocks[layer]: (levels, B, tokens, width), the features. picture: (h, w, 3) in 0..1, the thumbnail.
     """
 
     record: Record
@@ -44,7 +44,7 @@ def write_style(paths: Iterable[Path], style: Style, overwrite: bool = False) ->
     Returns: the path.
     Raises: ValueError: a tensor that is missing, not finite, or too large for its type. OSError from the disk.
     """
-    picture = style.picture if style.picture is not None else thumbnail.of_latent(style.clean[0].float().numpy())
+    picture = style.picture if style.picture is not None else thumbnail.of_latent(_flat(style.clean).numpy())
     data = thumbnail.encode(picture)
     record = dataclasses.replace(style.record, thumbnail=len(data))
     tensors = _producers(style, data)
@@ -90,12 +90,17 @@ def read_style(path: Path, accept: Callable[[Record, int], None] = lambda record
             blocks, places = _blocks_for(record)
             tensors = {name: read_tensor(file, name, entry, places.get(name)) for name, entry in entries.items()}
             data = tensors["thumbnail"].numpy().tobytes() if record.thumbnail else b""
-            picture = thumbnail.decode(data) if data else thumbnail.of_latent(tensors["clean"][0].numpy())
+            picture = thumbnail.decode(data) if data else thumbnail.of_latent(_flat(tensors["clean"]).numpy())
     style = Style(record, tensors["clean"], tensors["inverted"], blocks=blocks, picture=picture)
     if record.inputs:
         style.inputs = {level: x.float() for level, x in enumerate(tensors["inputs"])}
         style.conditioning = [_cond(tensors, i, cond) for i, cond in enumerate(record.conditioning)]
     return style
+
+
+def _flat(clean: torch.Tensor) -> torch.Tensor:
+    """(C, h, w) float32 of the first image."""
+    return (clean[0] if clean.ndim == 4 else clean[0, :, 0]).float()
 
 
 def _blocks_for(record: Record) -> tuple[dict[Layer, torch.Tensor], dict[str, torch.Tensor]]:
@@ -118,7 +123,8 @@ def _producers(style: Style, data: bytes) -> dict[str, Callable[[], torch.Tensor
     }
     for i, (cross_attn, extra) in enumerate(style.conditioning):
         found[f"conditioning.{i}.cross_attn"] = lambda given=cross_attn: given
-        found[f"conditioning.{i}.pooled_output"] = lambda given=extra: given["pooled_output"]
+        for name in ("pooled_output", *CONDITIONING_TENSORS):
+            found[f"conditioning.{i}.{name}"] = lambda given=extra, name=name: given[name]
     for layer, levels in style.blocks.items():
         for level, features in enumerate(levels):
             found[feature_name(level, layer)] = lambda given=features: given
@@ -129,6 +135,9 @@ def _cond(tensors: dict[str, torch.Tensor], i: int, cond: Cond) -> list:
     extra: dict = dict(cond.numbers)
     if cond.pooled_output:
         extra["pooled_output"] = tensors[f"conditioning.{i}.pooled_output"]
+    for name in cond.tensors:
+        found = tensors[f"conditioning.{i}.{name}"]
+        extra[name] = found.round().long() if name in WHOLE_NUMBERS else found
     return [tensors[f"conditioning.{i}.cross_attn"], extra]
 
 

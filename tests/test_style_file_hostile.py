@@ -117,7 +117,7 @@ def _huge(header, facts):
 
 
 EDITS = {
-    "a newer format": (_set("h", "__metadata__", "format_version", value="2"), "format 2, newer"),
+    "a newer format": (_set("h", "__metadata__", "format_version", value="3"), "format 3, newer"),
     "no format": (_remove("h", "__metadata__", "format_version"), "which format"),
     "a strange format": (_set("h", "__metadata__", "format_version", value="²"), "which format"),
     "no description": (_remove("h", "__metadata__", "style"), "lacks 'style'"),

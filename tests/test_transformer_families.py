@@ -84,8 +84,8 @@ def test_another_packs_attention_override_before_and_after(kind):
 @kinds
 def test_the_content_as_its_own_style_gives_the_round_trip(kind):
     model, text, content = model_of(kind), tiny_text(kind), tiny_latent(kind, 3)
-    inverted, query, sigmas = nodes.invert(model, text, content, STEPS, layers=KINDS[kind].layers, refinement=12)
-    style_kv, _ = nodes.capture(model, text, content, STEPS, layers=KINDS[kind].layers, refinement=12)
+    inverted, query, sigmas = nodes.invert(model, text, content, STEPS, layers=KINDS[kind].layers, refinement=6)
+    style_kv, _ = nodes.capture(model, text, content, STEPS, layers=KINDS[kind].layers, refinement=6)
     injected = nodes.sample(model, text, inverted, style_kv, query, gamma=1.0, tau=1.0)
     plain = sample_euler(model, text, inverted, sigmas)
     # only as exact as the fixed point, which random weights do not always let settle
@@ -99,10 +99,17 @@ def test_half_precisions(kind, dtype):
     if kind == "anima" and dtype == torch.float16:
         pytest.skip("random weights overflow in fp16, without us too; test_transformer_guards has the words")
     text, content, style = tiny_text(kind), tiny_latent(kind, 3), tiny_latent(kind, 4, (8, 5))
-    exact = transfer(model_of(kind), content, style, text)
-    result = transfer(model_of(kind, dtype), content, style, text)
+    inverted, query, sigmas = nodes.invert(model_of(kind), text, content, STEPS, storage="ram")
+    style_kv, _ = nodes.capture(model_of(kind), text, style, STEPS, storage="ram")
+    exact, rounded = model_of(kind), model_of(kind, dtype)
+    result = nodes.sample(rounded, text, inverted, style_kv, query, gamma=0.6)
     assert bool(torch.isfinite(result).all())
-    assert nodes.relative_error(result, exact) <= (3e-2 if dtype == torch.float16 else 1e-1)
+    error = nodes.relative_error(result, nodes.sample(exact, text, inverted, style_kv, query, gamma=0.6))
+    # or what rounding does to the sampling by itself: random weights make much of it
+    plain = [sample_euler(model, text, inverted, sigmas) for model in (rounded, exact)]
+    assert error <= max(3e-2, 1.5 * nodes.relative_error(*plain))
+    its_own, _ = nodes.capture(rounded, text, style, STEPS, storage="ram")
+    assert bool(torch.isfinite(nodes.sample(rounded, text, inverted, its_own, gamma=0.0)).all())
 
 
 @kinds
@@ -118,5 +125,3 @@ def test_sizes_that_do_not_divide_into_tokens(kind):
     content, style = odd(tiny_latent(kind, 3, (6, 8))), odd(tiny_latent(kind, 4, (8, 5)))
     result = transfer(model, content, style, text)
     assert result.shape == content["samples"].shape and bool(torch.isfinite(result).all())
-    if kind in ("hidream", "aura"):
-        return
