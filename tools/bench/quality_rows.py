@@ -53,11 +53,13 @@ ROUND_TRIPS = (
 
 def rows(options) -> list[dict]:
     """Prints the tables, writes the pictures where `options.pictures` says; returns [{what, ...}]."""
+    import style_quality
     from transfer_quality import transfers
 
     found = [each for name in (["tiny"] if options.quick else ["tiny", "demo"]) for each in round_trips(name)]
     if not options.quick:
         found += transfers(options.pictures)
+        found += style_quality.rows()
     return found
 
 

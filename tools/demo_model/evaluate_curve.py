@@ -25,7 +25,7 @@ def main() -> None:
         draw.text((LEFT - 28, y - 6), f"{tick / 5:.1f}", fill="black")
         draw.text((x - 14, HEIGHT - BOTTOM + 4), f"{most * tick / 5000:.0f}k", fill="black")
     draw.text((WIDTH // 2 - 30, HEIGHT - 16), "samples", fill="black")
-    draw.text((LEFT + 8, 14), "mean squared error of the predicted noise (running mean)", fill="black")
+    draw.text((LEFT + 8, 14), "squared error of the clean latents, over all noise levels (running mean)", fill="black")
     draw.line([place(samples, error) for _, samples, error in curve], fill="#1f5fa8", width=2)
     target = ROOT / "docs" / "images" / "demo_model"
     target.mkdir(parents=True, exist_ok=True)

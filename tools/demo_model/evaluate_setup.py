@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
-from train_paths import ROOT, use_comfyui
+from train_paths import ROOT, WEIGHTS, use_comfyui
 
 
 def use_pack() -> None:
@@ -25,11 +26,26 @@ def use_pack() -> None:
     sys.path.append(str(ROOT / "tests"))
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """How a transfer is made: the inversions' inputs, LatentAdaIN's mode, and the share of AdaIN at every step."""
+
+    inversion: dict
+    start: str = "global"
+    adain_rate: float = 0.0
+
+
+PAPER = Recipe({"steps": 50})
+FAST = {"steps": 11, "solver": "multistep", "spacing": "linspace"}
+SHIPPED = Recipe(FAST, "noise-preserving", 0.4)  # the preset "balanced", as in the demo and the one-node version
+
+
 @dataclass
 class Bench:
     """MODEL, CONDITIONING and VAE, and what was inverted already; pictures are (H, W, 3) float32 in 0..1."""
 
-    steps: int = 20
+    recipe: Recipe = SHIPPED
+    weights: Path = WEIGHTS
     inverted: dict = field(default_factory=dict)
     made: dict = field(default_factory=dict)
 
@@ -37,7 +53,7 @@ class Bench:
         use_pack()
         from cellstyle.demo_model.load import load_demo_model
 
-        self.model, self.conditioning, self.vae = load_demo_model()
+        self.model, self.conditioning, self.vae = load_demo_model(self.weights)
 
     def encode(self, picture: np.ndarray) -> dict:
         return {"samples": self.vae.encode(torch.from_numpy(np.ascontiguousarray(picture)).float()[None])}
@@ -50,7 +66,8 @@ class Bench:
         import run_nodes
 
         if ("content", name) not in self.inverted:
-            result = run_nodes.invert(self.model, self.conditioning, self.encode(picture), steps=self.steps)
+            latent = self.encode(picture)
+            result = run_nodes.invert(self.model, self.conditioning, latent, **self.recipe.inversion)
             self.inverted["content", name] = result[:2]
         return self.inverted["content", name]
 
@@ -59,29 +76,34 @@ class Bench:
         import run_nodes
 
         if ("style", name) not in self.inverted:
-            result = run_nodes.capture(self.model, self.conditioning, self.encode(picture), steps=self.steps)
+            latent = self.encode(picture)
+            result = run_nodes.capture(self.model, self.conditioning, latent, **self.recipe.inversion)
             self.inverted["style", name] = result
         return self.inverted["style", name]
 
     def transfer(self, content: tuple[str, np.ndarray], style: tuple[str, np.ndarray], inject=True, **dials):
-        """The paper's graph, (H, W, 3); inject=False leaves only the AdaIN."""
-        dialled = {"gamma": 0.75, "gamma_end": 0.75, "tau": 1.5, **dials}
+        """(H, W, 3) by the recipe; inject=False leaves only the start. Dials: those of the sampler, and adain_rate."""
+        dialled = {"gamma": 0.75, "gamma_end": 0.75, "tau": 1.5, "adain_rate": self.recipe.adain_rate, **dials}
         key = (content[0], style[0], inject, *sorted(dialled.items()))
         if key not in self.made:
-            self.made[key] = self._transfer(content, style, inject, dials)
+            self.made[key] = self._transfer(content, style, inject, dialled)
         return self.made[key]
 
     def _transfer(self, content, style, inject: bool, dials: dict) -> np.ndarray:
         import run_nodes
+        from cellstyle.engine.dials import StyleSettings
 
         start, query = self.content(*content)
         features, style_start = self.style(*style)
-        start = run_nodes.adain(start, style_start)
+        start = run_nodes.adain(start, style_start, mode=self.recipe.start)
+        settings = StyleSettings(adain_rate=dials.pop("adain_rate"), adain_end=1.0)
         features = features if inject else None
-        return self.decode(run_nodes.sample(self.model, self.conditioning, start, features, query, **dials))
+        return self.decode(
+            run_nodes.sample(self.model, self.conditioning, start, features, query, settings=settings, **dials)
+        )
 
     def round_trip(self, picture: np.ndarray, steps: int, refinement: int) -> float:
-        """PSNR in dB of inversion then sampling, against the autoencoder's own reconstruction."""
+        """PSNR in dB of DDIM's inversion then sampling, against the autoencoder's own reconstruction."""
         import run_nodes
 
         latent = self.encode(picture)

@@ -41,40 +41,57 @@ def transfers(bench: Bench, contents: dict, styles: dict) -> dict[tuple[str, str
     }
 
 
-def judge(results: dict, contents: dict, styles: dict) -> dict[str, float]:
-    """Means over the pairs; colours in RGB, texture by local binary patterns of the luminance."""
+def flat_contrast(content: np.ndarray, picture: np.ndarray) -> float:
+    """Local contrast of a picture where the content is flat (its flattest 40 %), over the content's own there.
+
+    1 is a background as flat as the content's; strokes or speckle drawn into it raise it.
+    """
+    own = _contrast_map(content)
+    flat = own <= np.quantile(own, 0.4)
+    return float(_contrast_map(picture)[flat].mean() / own[flat].mean())
+
+
+def _contrast_map(picture: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    grey = picture @ np.array([0.299, 0.587, 0.114])
+    fine = grey - gaussian_filter(grey, 3)
+    return np.sqrt(gaussian_filter(fine * fine, 6))
+
+
+def judge(results: dict, contents: dict, styles: dict, perceptual) -> dict[str, float]:
+    """Means over the pairs; colours in RGB, texture by local binary patterns and by VGG's Gram matrices, both of the
+    luminance; how many of the pairs each names rightly, for the transfer and for the start alone (_adain)."""
     from cellstyle.fidelity.style import texture_distance
 
-    colour, with_injection, adain_only, named, named_adain = [], [], [], 0, 0
-    for (c, s), (full, plain) in results.items():
+    colour = []
+    for (c, s), (full, _) in results.items():
         mean = styles[s].mean(axis=(0, 1))
         before = np.linalg.norm(contents[c].mean(axis=(0, 1)) - mean)
         colour.append(1 - np.linalg.norm(full.mean(axis=(0, 1)) - mean) / before)
-        distances = {name: (texture_distance(full, y), texture_distance(plain, y)) for name, y in styles.items()}
-        with_injection.append(distances[s][0])
-        adain_only.append(distances[s][1])
-        named += min(distances, key=lambda name: distances[name][0]) == s
-        named_adain += min(distances, key=lambda name: distances[name][1]) == s
-    injected, alone = np.mean(with_injection), np.mean(adain_only)
-    return {
-        "colour_fall": float(np.mean(colour)),
-        "colour_fall_worst": float(np.min(colour)),
-        "texture": float(injected),
-        "texture_adain": float(alone),
-        "texture_gain": float(1 - injected / alone),
-        "named": named,
-        "named_adain": named_adain,
-    }
+    found = {"colour_fall": float(np.mean(colour)), "colour_fall_worst": float(np.min(colour))}
+    for name, distance in (("texture", texture_distance), ("perceptual", perceptual.style_distance)):
+        for which, suffix in ((0, ""), (1, "_adain")):
+            table = {
+                pair: {style: distance(made[which], y) for style, y in styles.items()} for pair, made in results.items()
+            }
+            found[f"{name}{suffix}"] = float(np.mean([row[pair[1]] for pair, row in table.items()]))
+            found[f"{name}_named{suffix}"] = sum(min(row, key=row.get) == pair[1] for pair, row in table.items())
+    return found
 
 
 def dials(bench: Bench, contents: dict, styles: dict) -> tuple[dict[str, dict[float, float]], dict[float, np.ndarray]]:
-    """Edge correlation by gamma and local contrast by tau (means over the pairs), and one pair's pictures by gamma."""
+    """Edge correlation by gamma and local contrast by tau (means over the pairs), and one pair's pictures by gamma.
+
+    Both without AdaIN at every step, which holds the contrast too: the dials alone are measured.
+    """
     pairs = [(c, next(iter(styles))) for c in contents]
     by_gamma, by_tau, shown = {}, {}, {}
     tissue_and_tem = [name for name in contents if name != "cell"]
     for gamma in GAMMAS:
         pictures = {
-            (c, s): bench.transfer((c, contents[c]), (s, styles[s]), gamma=gamma, gamma_end=gamma) for c, s in pairs
+            (c, s): bench.transfer((c, contents[c]), (s, styles[s]), gamma=gamma, gamma_end=gamma, adain_rate=0.0)
+            for c, s in pairs
         }
         correlations = {pair: edge_correlation(contents[pair[0]], picture) for pair, picture in pictures.items()}
         by_gamma[gamma] = float(np.mean(list(correlations.values())))
@@ -83,6 +100,11 @@ def dials(bench: Bench, contents: dict, styles: dict) -> tuple[dict[str, dict[fl
             kept = min(value for (c, _), value in correlations.items() if c in tissue_and_tem)
     for tau in TAUS:
         by_tau[tau] = float(
-            np.mean([local_contrast(bench.transfer((c, contents[c]), (s, styles[s]), tau=tau)) for c, s in pairs])
+            np.mean(
+                [
+                    local_contrast(bench.transfer((c, contents[c]), (s, styles[s]), tau=tau, adain_rate=0.0))
+                    for c, s in pairs
+                ]
+            )
         )
     return {"gamma": by_gamma, "tau": by_tau, "kept": {0.75: kept}}, shown
