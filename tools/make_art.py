@@ -1,23 +1,24 @@
 #!/usr/bin/env python3
-"""The registry's pictures: docs/images/icon.png, a drawing, and docs/images/banner.jpg from tools/demo.py's results.
+"""The registry's pictures: docs/images/icon.png, a drawing, and docs/images/banner.jpg by the embedded demo model.
 
-python3 tools/demo.py && .host/venv/bin/python tools/make_art.py [FOLDER]
+.host/venv/bin/python tools/make_art.py
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
-from demo import OUTPUT
-from demo_pictures import contents
+from demo_pictures import contents, styles
 from host_layout import ROOT
+from picture_studio import Studio
 from PIL import Image, ImageDraw, ImageFont
+
+# isort: split
+from bench_models import use_pack
 
 IMAGES = ROOT / "docs" / "images"
 ICON, FINER = 400, 4  # drawn larger, then averaged
 BANNER, PLATE = (1260, 540), 132
 PAPER, INK, WASH, GLOW, LAMELLA = (250, 248, 241), (24, 32, 48), (120, 134, 150), (38, 214, 128), (186, 255, 206)
-PANELS = ("", "porcelain", "ink_wash", "impression", "durian", "mural")
+PANELS = ("", "porcelain", "ink wash", "impression", "durian", "mural")
+GAMMA = 0.3
 
 
 def icon() -> Image.Image:
@@ -65,10 +66,20 @@ def _mix(below, above, share) -> np.ndarray:
     return np.asarray(below, float) * (1 - share) + np.asarray(above, float) * share
 
 
-def banner(folder: Path) -> Image.Image:
+def panels() -> list[Image.Image]:
+    """A tissue section as it is, and in each of the styles."""
+    import torch
+
+    studio = Studio()
+    for each in (*contents(384), *styles(384)):
+        studio.pictures[each.name] = torch.from_numpy(np.asarray(each.image.convert("RGB"), np.float32) / 255)[None]
+    given = studio.pictures["tissue"]
+    made = [studio.transfer("tissue", style, gamma=GAMMA) if style else given for style in PANELS]
+    return [Image.fromarray((image[0].clamp(0, 1) * 255).round().byte().cpu().numpy()) for image in made]
+
+
+def banner(pictures: list[Image.Image]) -> Image.Image:
     """One tissue section from left to right, each panel in another style, all by the embedded demo model."""
-    tissue = next(each.image for each in contents(384) if each.name == "tissue")
-    pictures = [Image.open(folder / f"tissue_{name}.png").convert("RGB") if name else tissue for name in PANELS]
     width, height = BANNER[0] // len(PANELS), BANNER[1] - PLATE
     sheet = Image.new("RGB", BANNER, PAPER)
     for i, picture in enumerate(pictures):
@@ -85,6 +96,15 @@ def banner(folder: Path) -> Image.Image:
     return sheet
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Draw and write both."""
     icon().save(IMAGES / "icon.png", optimize=True)
-    banner(Path(sys.argv[1]) if sys.argv[1:] else OUTPUT).save(IMAGES / "banner.jpg", quality=88, optimize=True)
+    use_pack()
+    import torch
+
+    with torch.inference_mode():
+        banner(panels()).save(IMAGES / "banner.jpg", quality=86, optimize=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,81 +8,48 @@ Each is a row or two of labelled results of the pack's own nodes. With another d
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parent / "bench"))
+from picture_studio import START, Studio
 
+# isort: split
 from bench_models import ROOT, use_pack
 
 TARGET = ROOT / "web" / "docs" / "images"
 TILE, GAP, LABEL = 184, 6, 22
 PAPER, INK = "#fbfaf7", "#3c3c41"
-PASS = {"steps": 11, "solver": "multistep", "spacing": "linspace"}
 STYLES = {"porcelain": "porcelain", "ink wash": "ink_wash", "durian": "durian", "mural": "mural"}
 
 
-class Studio:
-    """The graph of the demo workflow, its inversions kept."""
-
-    def __init__(self):
-        import run_nodes
-        from cellstyle.demo_model.load import load_demo_model
-
-        self.nodes = run_nodes
-        self.model, self.conditioning, self.vae = load_demo_model()
-        self._kept: dict[tuple, tuple] = {}
-
-    def picture(self, name: str):
-        """IMAGE (1, 256, 256, 3)"""
-        from example_pictures import picture
-
-        return picture(name)
-
-    def _passed(self, work, name: str, **finer) -> tuple:
-        key = (work.__name__, name, *finer.items())
-        if key not in self._kept:
-            latent = {"samples": self.vae.encode(self.picture(name))}
-            self._kept[key] = work(self.model, self.conditioning, latent, **{**PASS, **finer})
-        return self._kept[key]
-
-    def content(self, name: str, **finer) -> tuple:
-        """(inverted LATENT, CONTENT_QUERY, SIGMAS)"""
-        return self._passed(self.nodes.invert, name, **finer)
-
-    def style(self, name: str) -> tuple:
-        """(STYLE_KV, inverted LATENT)"""
-        return self._passed(self.nodes.capture, name)
-
-    def decode(self, samples):
-        """IMAGE"""
-        return self.vae.decode(samples)
-
-    def transfer(self, content: str, style: str, adain=None, style_kv=None, **dials):
-        """IMAGE. adain: dials of Latent AdaIN."""
-        inverted, query, _ = self.content(content)
-        own_kv, noise = self.style(style)
-        start = self.nodes.adain(inverted, noise, **(adain or {}))
-        style_kv = own_kv if style_kv is None else style_kv
-        return self.decode(self.nodes.sample(self.model, self.conditioning, start, style_kv, query, **dials))
-
-
 def gamma_and_tau(studio: Studio) -> Iterator[list[tuple]]:
-    """What InjectedSampler's two dials do."""
-    content, style = "photograph", "porcelain"
-    given = [("content", studio.picture(content)), ("style", studio.picture(style))]
-    gammas = [(f"gamma {gamma:g}", studio.transfer(content, style, gamma=gamma)) for gamma in (0.0, 0.3, 0.75)]
-    yield [*given, *gammas]
-    taus = [(f"tau {tau:g}", studio.transfer(content, style, tau=tau)) for tau in (0.7, 1.0, 1.5, 2.0)]
-    yield [("no style, gamma 1", studio.transfer(content, style, gamma=1.0)), *taus]
+    """What InjectedSampler's two dials do, the same part of each picture twice as large."""
+    content, style = "tem_chloroplast", "ink_wash"
+    middle = slice(64, 192)
+
+    def part(image):
+        return image[:, middle, middle]
+
+    yield [
+        ("content", part(studio.picture(content))),
+        *((f"gamma {gamma:g}", part(studio.transfer(content, style, gamma=gamma))) for gamma in (0.0, 0.3, 0.75, 1.0)),
+    ]
+    yield [
+        ("style", part(studio.picture(style))),
+        *((f"tau {tau:g}", part(studio.transfer(content, style, tau=tau, held=0.0))) for tau in (0.5, 1.0, 1.5, 2.5)),
+    ]
 
 
 def adain(studio: Studio) -> Iterator[list[tuple]]:
-    """What Latent AdaIN alone does, and beside the injection."""
-    content, style = "plant_cells", "impression"
-    strengths = [
-        (f"strength {value:g}", studio.transfer(content, style, adain={"strength": value})) for value in (0.0, 0.5, 1.0)
+    """What Latent AdaIN alone does: the paper's start, and the one that leaves the noise as it is."""
+    content, style = "fluorescence", "porcelain"
+
+    def start(**adain):
+        return studio.transfer(content, style, adain=adain, inject=False)
+
+    yield [
+        *((name, studio.picture(each)) for name, each in (("content", content), ("style", style))),
+        *((f"strength {value:g}", start(strength=value)) for value in (0.5, 1.0)),
+        ("noise-preserving", start(**START)),
     ]
-    yield [("content", studio.picture(content)), ("style", studio.picture(style)), *strengths]
 
 
 def inversion(studio: Studio) -> Iterator[list[tuple]]:
@@ -116,7 +83,7 @@ def blend(studio: Studio) -> Iterator[list[tuple]]:
     content, names = "tissue", ("porcelain", "mural")
     captured = [studio.style(name) for name in names]
     inverted, query, _ = studio.content(content)
-    starts = [studio.nodes.adain(inverted, noise)["samples"] for _, noise in captured]
+    starts = [studio.nodes.adain(inverted, noise, **START)["samples"] for _, noise in captured]
 
     def mixed(share: torch.Tensor, settings=None, **how):
         styles = {f"style_{i}": style_kv for i, (style_kv, _) in enumerate(captured, 1)}
@@ -151,7 +118,7 @@ def sweep(studio: Studio) -> Iterator[list[tuple]]:
     sheet = CellStyleSweep.execute(
         model=studio.model,
         conditioning=studio.conditioning,
-        latent=studio.nodes.adain(inverted, noise),
+        latent=studio.nodes.adain(inverted, noise, **START),
         vae=studio.vae,
         style_kv=style_kv,
         content_query=query,

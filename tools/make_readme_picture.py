@@ -1,54 +1,91 @@
 #!/usr/bin/env python3
-"""docs/images/demo.jpg from what tools/demo.py left in output/demo: contents down, styles across.
+"""docs/images/demo.jpg, the README's first picture: contents down, styles across, by the demo's graph and model.
 
-python3 tools/demo.py && .host/venv/bin/python tools/make_readme_picture.py [FOLDER]
+.host/venv/bin/python tools/make_readme_picture.py
 """
 
 import sys
-from pathlib import Path
 
-from demo import OUTPUT
-from demo_graph import dial, read_workflow
-from demo_pictures import INK, MUTED, contents, styles
 from host_layout import ROOT
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from picture_studio import PASS, Studio
+from PIL import Image, ImageDraw, ImageFont
 
-CONTENTS = ("tissue", "chloroplast", "cell")
-STYLES = ("porcelain", "ink wash", "impression", "durian", "mural")
+# isort: split
+from bench_models import use_pack
+
+sys.path.append(str(ROOT / "tools" / "demo_model"))
+
+STYLES = ("porcelain", "ink wash", "impression", "durian", "mural", "woodblock", "stained glass")
+GAMMA, TAU = 0.3, 1.5
 TARGET = ROOT / "docs" / "images" / "demo.jpg"
-TILE, GAP, LABEL = 236, 6, 22
+SIDE, TILE, GAP, LABEL = 256, 184, 5, 20
+PAPER, INK, MUTED = "#fbfaf7", "#1d1d1f", "#6e6e73"
 
 
-def main(folder: Path) -> None:
-    """Compose the grid and write it."""
-    given = {each.name: each.image for each in contents(384)}
-    wanted = {each.name: each.image for each in styles(384)}
-    size = [TILE + (TILE + GAP) * len(STYLES) + 2 * GAP, LABEL + (TILE + GAP) * (len(CONTENTS) + 1) + GAP]
-    sheet = Image.new("RGB", size, "#fbfaf7")
+def main() -> None:
+    """Run every pair and compose the grid."""
+    use_pack()
+    import torch
+
+    with torch.inference_mode():
+        studio = Studio()
+        studio.pictures |= drawn()
+        contents = ("tissue section", "chloroplast", "fluorescence", "plant cells", "single cell")
+        compose(studio, contents).save(TARGET, quality=84, optimize=True)
+    print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size // 1000} kB")
+
+
+def drawn() -> dict:
+    """Label -> IMAGE of what is shown: photographs that scikit-image carries, examples, and two of the generator's."""
+    import numpy as np
+    import torch
+    from contents import CONTENTS
+    from example_pictures import picture
+    from skimage import data
+    from skimage.transform import resize
+    from styles import STYLES as FAMILIES
+
+    cell = resize(data.cell()[60:610], (SIDE, SIDE), anti_aliasing=True)
+    cell = np.repeat(((cell - cell.min()) / np.ptp(cell))[..., None], 3, axis=2)
+    made = {
+        "single cell": cell,
+        "fluorescence": CONTENTS["fluorescence"](np.random.default_rng(7_003), SIDE, SIDE),
+        "stained glass": FAMILIES["stained_glass"](np.random.default_rng(7_100), SIDE, SIDE),
+    }
+    examples = {"tissue section": "photograph", "chloroplast": "tem_chloroplast", "plant cells": "plant_cells"}
+    examples |= {style: style.replace(" ", "_") for style in STYLES if style not in made}
+    return {
+        **{label: torch.from_numpy(np.asarray(image, np.float32))[None] for label, image in made.items()},
+        **{label: picture(name) for label, name in examples.items()},
+    }
+
+
+def compose(studio: Studio, contents: tuple[str, ...]) -> Image.Image:
+    """The sheet: styles above, contents at the left, and what each pair became."""
+    size = [(TILE + GAP) * (len(STYLES) + 1) + GAP, LABEL + (TILE + GAP) * (len(contents) + 1) + GAP]
+    sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
-    font, small = ImageFont.load_default(22), ImageFont.load_default(15)
+    font, small = ImageFont.load_default(24), ImageFont.load_default(14)
 
-    def put(picture: Image.Image, column: int, row: int) -> None:
-        place = (GAP + column * (TILE + GAP), LABEL + row * (TILE + GAP))
-        sheet.paste(ImageOps.fit(picture.convert("RGB"), (TILE, TILE), Image.Resampling.LANCZOS), place)
+    def put(image, column: int, row: int) -> None:
+        array = (image[0].clamp(0, 1) * 255).round().byte().cpu().numpy()
+        tile = Image.fromarray(array).resize((TILE, TILE), Image.Resampling.LANCZOS)
+        sheet.paste(tile, (GAP + column * (TILE + GAP), LABEL + row * (TILE + GAP)))
 
-    graph = read_workflow()
-    draw.text((GAP + 4, LABEL + 70), "CellStyle", INK, font)
-    facts = [
-        f"gamma {dial(graph, 'InjectedSampler', 'gamma'):g}, tau {dial(graph, 'InjectedSampler', 'tau'):g}",
-        f"{dial(graph, 'DDIMInvert', 'steps')} steps, embedded demo model",
-    ]
+    draw.text((GAP + 4, LABEL + 54), "CellStyle", INK, font)
+    facts = (f"gamma {GAMMA:g}, tau {TAU:g}", f"{3 * PASS['steps']} network calls,", "embedded demo model")
     for i, line in enumerate(facts):
-        draw.text((GAP + 4, LABEL + 108 + 22 * i), line, MUTED, small)
+        draw.text((GAP + 4, LABEL + 90 + 18 * i), line, MUTED, small)
     for column, style in enumerate(STYLES, 1):
-        draw.text((GAP + column * (TILE + GAP) + 4, 2), style, MUTED, small)
-        put(wanted[style], column, 0)
-    for row, content in enumerate(CONTENTS, 1):
-        put(given[content], 0, row)
+        draw.text((GAP + column * (TILE + GAP) + 3, 2), style, MUTED, small)
+        put(studio.picture(style), column, 0)
+    for row, content in enumerate(contents, 1):
+        put(studio.picture(content), 0, row)
         for column, style in enumerate(STYLES, 1):
-            put(Image.open(folder / f"{content}_{style.replace(' ', '_')}.png"), column, row)
-    sheet.save(TARGET, quality=86, optimize=True)
+            put(studio.transfer(content, style, gamma=GAMMA, tau=TAU), column, row)
+            print(f"{content}, {style}", flush=True)
+    return sheet
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if sys.argv[1:] else OUTPUT)
+    main()
