@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import torch
 from comfy.patcher_extension import WrappersMP
 
+from ..common.pairing import check_images
 from ..equations.query_preservation import gamma_at
 from ..equations.step_adain import step_adain
 from ..features.feature_bank import FeatureBank, LevelFeatures
@@ -125,7 +126,7 @@ class StyleInjection:
         riding = {bank for bank, _ in state.joint.banks} if state.joint else set()
         features = {}
         for bank, level in self.needed(sigma):
-            check_pairing("content" if bank is self.content else "style", bank, chunk)
+            check_images("content" if bank is self.content else "style", bank.batch, chunk)
             if bank not in riding:
                 features[bank] = self._features(bank, level, state.fresh, x.device)
         return InjectedCall(
@@ -166,7 +167,7 @@ class StyleInjection:
         at = self.content.level_of(sigma) if self.content is not None else None
         if at is None:
             return {}
-        check_pairing("content", self.content, chunk)
+        check_images("content", self.content.batch, chunk)
         return {block: levels[at] for block, levels in self.content.residuals.items()}
 
 
@@ -180,11 +181,3 @@ def injections_on(model) -> list[StyleInjection]:
 def _within(sigma: float, sigmas: tuple[float, float]) -> bool:
     start, end = sigmas
     return end <= sigma <= start
-
-
-def check_pairing(what: str, bank: FeatureBank, chunk: int) -> None:
-    """Raises ValueError where a bank's images are neither one nor as many as the `chunk` latents that are sampled."""
-    if bank.batch not in (1, chunk):
-        raise ValueError(
-            f"{chunk} latents are sampled with {bank.batch} {what} images; use one {what} image, or as many as latents."
-        )

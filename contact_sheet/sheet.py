@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-PAPER, INK, FAINT, LINE = (250, 250, 248), (27, 31, 36), (106, 112, 120), (222, 223, 221)
-"""The colours of the fidelity report."""
+from ..common.palette import FAINT, INK, LINE, PAPER
 
 
 def draw_sheet(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
+
+from ..common.word_lists import words_of
 
 
 def parse_values(text: str, what: str, low: float, high: float, example: str) -> list[float]:
@@ -14,7 +15,7 @@ def parse_values(text: str, what: str, low: float, high: float, example: str) ->
     Raises:
         ValueError: quotes the word that is no number, out of range, or there twice; no number at all.
     """
-    words = [word for word in re.split(r"[,;\s]+", text) if word]
+    words = words_of(text)
     if not words:
         raise ValueError(f"{what} is empty; write numbers such as {example}.")
     values: list[float] = []

@@ -1,4 +1,4 @@
-"""The finer dials, as one value that Cell Style Settings hands to the samplers."""
+"""The dials of an inversion and of an injection, as the nodes hand them to the engine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,32 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
+
 from ..common.word_lists import words_of
+from ..equations.rotary import STYLE_POSITIONS
 from ..features.layer_key import LayerKey
+
+
+@dataclass(frozen=True)
+class InversionDials:
+    """How to invert, and what to keep of it.
+
+    steps: network calls without refinement, at the levels of `spacing`; both are ignored where `sigmas` (a scheduler's
+    SIGMAS) is given. refinement: fixed-point repeats a step, each `steps` more calls. layers: see
+    `Architecture.select`. storage, feature_precision: see `choose_storage`. residual_features: decoder blocks whose
+    residual output is recorded too, "" for none. solver: see `sample_ddim_inversion`.
+    """
+
+    steps: int = 50
+    refinement: int = 0
+    layers: str = "auto"
+    storage: str = "auto"
+    sigmas: torch.Tensor | None = None
+    residual_features: str = ""
+    feature_precision: str = "full"
+    solver: str = "ddim"
+    spacing: str = "leading"
 
 
 @dataclass(frozen=True)
@@ -30,6 +54,34 @@ class StyleSettings:
     trained_size: int = 0
     feature_strength: float = 0.0
     feature_end: float = 0.8
+
+
+@dataclass(frozen=True)
+class Dials:
+    """How to inject. gamma, gamma_end: query preservation, 0 .. 1, at the first and the last step of gamma_curve. tau:
+    attention temperature, > 0. layers: see `Architecture.select`. start_percent, end_percent: 0 .. 1 of the sampling.
+    settings: the finer dials; as they come where None. style_position: one of STYLE_POSITIONS; qk_adain: 0 .. 1, share
+    of the style's statistics that queries and keys take; both for transformers."""
+
+    gamma: float = 0.75
+    tau: float = 1.5
+    gamma_curve: str = "constant"
+    gamma_end: float = 0.75
+    layers: str = "auto"
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+    settings: StyleSettings | None = None
+    style_position: str = STYLE_POSITIONS[0]
+    qk_adain: float = 0.0
+
+    @property
+    def fine(self) -> StyleSettings:
+        return self.settings or StyleSettings()
+
+    @property
+    def keeps_queries(self) -> bool:
+        """Whether gamma is above 0 at some step."""
+        return self.gamma > 0 or (self.gamma_curve != "constant" and self.gamma_end > 0)
 
 
 def parse_layer_gamma(text: str, select: Callable[[str], Sequence[LayerKey]]) -> dict[LayerKey, float]:

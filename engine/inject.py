@@ -11,10 +11,9 @@ from ..attention_patch.capture import add_capture
 from ..attention_patch.model_patch import StyleInjection
 from ..attention_patch.patch_order import is_compiled
 from ..attention_patch.sigma_dials import SigmaDials
-from ..equations.rotary import STYLE_POSITIONS
 from ..features.wire_values import ContentQuery, StyleKV, StyleMix
 from .checks import check_family, check_no_overlap, check_token_dials
-from .dials import StyleSettings, parse_layer_gamma
+from .dials import Dials, StyleSettings, parse_layer_gamma
 from .inverted_latent import check_levels
 from .recompute import Recomputation
 
@@ -23,16 +22,7 @@ def with_style_injection(
     model,
     style_kv: StyleKV | StyleMix | None,
     content_query: ContentQuery | None,
-    gamma: float,
-    tau: float,
-    gamma_curve: str,
-    gamma_end: float,
-    layers: str,
-    start_percent: float,
-    end_percent: float,
-    settings: StyleSettings | None = None,
-    style_position: str = STYLE_POSITIONS[0],
-    qk_adain: float = 0.0,
+    dials: Dials,
 ):
     """A clone of MODEL that injects the style; the same MODEL, untouched, where there is nothing to inject.
 
@@ -42,23 +32,23 @@ def with_style_injection(
             layers at the same steps.
     """
     architecture = architecture_of(model)
-    check_token_dials(architecture, style_position, qk_adain)
-    fine = settings or StyleSettings()
-    if style_kv is None or (start_percent >= end_percent and not (fine.adain_rate or fine.feature_strength)):
+    check_token_dials(architecture, dials.style_position, dials.qk_adain)
+    fine = dials.fine
+    injects = dials.start_percent < dials.end_percent
+    if style_kv is None or (not injects and not (fine.adain_rate or fine.feature_strength)):
         return model
     family = architecture.fingerprint()
-    chosen = style_kv.bank.layers if layers.strip().lower() == "auto" else architecture.select(layers)
+    chosen = style_kv.bank.layers if dials.layers.strip().lower() == "auto" else architecture.select(dials.layers)
     for part in style_kv.parts:
         check_family("style_kv", part.bank, family)
         _check_captured("style_kv", part.bank, chosen)
     if content_query is not None:
         check_family("content_query", content_query.bank, family)
-    keeps_queries = gamma > 0 or (gamma_curve != "constant" and gamma_end > 0)
-    if keeps_queries and start_percent < end_percent:
+    if dials.keeps_queries and injects:
         if content_query is None:
             raise ValueError(
-                f"gamma is {gamma:g}, which keeps the content's queries, but content_query is not connected. Connect "
-                "content_query of DDIM Invert, or set gamma to 0."
+                f"gamma is {dials.gamma:g}, which keeps the content's queries, but content_query is not connected. "
+                "Connect content_query of DDIM Invert, or set gamma to 0."
             )
         _check_captured("content_query", content_query.bank, chosen)
         for part in style_kv.parts:
@@ -75,12 +65,12 @@ def with_style_injection(
             return (-1.0, 0.0)  # no sigma is in it
         return float(sampling.percent_to_sigma(start)), float(sampling.percent_to_sigma(end))
 
-    sigma_start, sigma_end = sigmas(start_percent, end_percent)
+    sigma_start, sigma_end = sigmas(dials.start_percent, dials.end_percent)
     injected = SigmaDials(
-        gamma=gamma,
-        tau=tau,
-        gamma_curve=gamma_curve,
-        gamma_end=gamma_end,
+        gamma=dials.gamma,
+        tau=dials.tau,
+        gamma_curve=dials.gamma_curve,
+        gamma_end=dials.gamma_end,
         layers=chosen,
         sigma_start=sigma_start,
         sigma_end=sigma_end,
@@ -91,8 +81,8 @@ def with_style_injection(
         adain_sigmas=sigmas(fine.adain_start, fine.adain_end),
         feature_strength=fine.feature_strength,
         feature_sigma_end=sigmas(0.0, fine.feature_end)[1] if fine.feature_end > 0 else float("inf"),
-        style_position=style_position,
-        qk_adain=qk_adain,
+        style_position=dials.style_position,
+        qk_adain=dials.qk_adain,
     )
     check_no_overlap(model, injected)
     injection = StyleInjection(architecture, style_kv, content_query, injected)

@@ -23,6 +23,7 @@ from ..features.feature_bank import FeatureBank
 from ..features.storage_choice import FP8, choose_storage, is_repeatable
 from .check_conditioning import check_conditioning
 from .checks import check_inverted, check_latent, check_not_blank, check_uninjected
+from .dials import InversionDials
 from .guider import guider_for, repeatable_random_numbers
 from .inverted_latent import Inversion, signal_share, with_inversion
 
@@ -35,15 +36,7 @@ def invert_and_record(
     model,
     conditioning,
     latent: dict,
-    steps: int,
-    refinement: int,
-    layers: str,
-    storage: str,
-    sigmas=None,
-    residual_features: str = "",
-    feature_precision: str = "full",
-    solver: str = "ddim",
-    spacing: str = "leading",
+    dials: InversionDials,
     role: str = "style",
     progress: Callable[[int], Callable] | None = None,
 ) -> tuple[dict, FeatureBank]:
@@ -51,13 +44,8 @@ def invert_and_record(
 
     Args:
         name: the node's name, for the log.
-        steps: network calls without refinement, at the levels of `spacing`; both are ignored where `sigmas` (a
-            scheduler's SIGMAS) is given.
-        refinement: fixed-point repeats a step, each `steps` more calls. solver: see `sample_ddim_inversion`.
-        layers: see `Architecture.select`. storage, feature_precision: see `choose_storage`.
         role: "content" or "style", see `FeatureBank`.
         progress: called with the number of steps; gives the callback (step, denoised, x, steps) of the pass.
-        residual_features: decoder blocks whose residual output is recorded too, see `select_blocks`; "" for none.
     Returns:
         the inverted LATENT, which carries how it was inverted (`inverted_latent`), and the bank.
     Raises:
@@ -67,26 +55,28 @@ def invert_and_record(
     check_uninjected(name, model)
     samples = check_latent(latent, architecture, f"{name}'s latent")
     check_not_blank(samples, f"{name}'s latent")
-    chosen = architecture.select(layers)
-    sampling_sigmas = (
-        architecture.sampling_sigmas(steps, spacing) if sigmas is None else architecture.fit_sigmas(sigmas)
-    )
+    chosen = architecture.select(dials.layers)
+    given = dials.sigmas is not None
+    if given:
+        sampling_sigmas = architecture.fit_sigmas(dials.sigmas)
+    else:
+        sampling_sigmas = architecture.sampling_sigmas(dials.steps, dials.spacing)
     check_conditioning(name, model, conditioning, sampling_sigmas)
     architecture.check_conditioning(name, conditioning)
-    levels = inversion_levels(sampling_sigmas, architecture.first_sigma(solver))
+    levels = inversion_levels(sampling_sigmas, architecture.first_sigma(dials.solver))
     count = len(levels) - 1
 
-    dtype = FP8 if feature_precision == "fp8" else model.model.get_dtype_inference()
+    dtype = FP8 if dials.feature_precision == "fp8" else model.model.get_dtype_inference()
     element_size = comfy.model_management.dtype_size(dtype)
     storage = choose_storage(
-        storage,
-        feature_precision,
+        dials.storage,
+        dials.feature_precision,
         architecture.predicted_bytes(chosen, samples.shape, count, element_size, role),
         samples.numel() * count * 4,
         model.load_device,
         is_repeatable(conditioning),
     )
-    logging.info(f"{name}: {count} steps, {count * (refinement + 1)} network calls; {storage}")
+    logging.info(f"{name}: {count} steps, {count * (dials.refinement + 1)} network calls; {storage}")
     started = time.perf_counter()
 
     clean = model.model.process_latent_in(samples.to(torch.float32))
@@ -97,18 +87,23 @@ def invert_and_record(
         clean.to("cpu"),
         role,
         conditioning=_on_cpu(conditioning),
-        solver=solver,
-        spacing=spacing if sigmas is None else "",
+        solver=dials.solver,
+        spacing="" if given else dials.spacing,
     )
-    if residual_features.strip():
-        bank.residual_blocks = architecture.select_residual_blocks(residual_features)
+    if dials.residual_features.strip():
+        bank.residual_blocks = architecture.select_residual_blocks(dials.residual_features)
     patched = with_capture(model, architecture, bank.residual_blocks)
 
     guider = guider_for(name, patched, conditioning)
     estimate = RoundTripEstimate(architecture.path)
     sampler = comfy.samplers.KSAMPLER(
         functools.partial(_sample_inversion, bank=bank, writer=BankWriter(name, bank, storage, model.load_device)),
-        extra_options={"refinement": refinement, "solver": solver, "path": architecture.path, "watch": estimate},
+        extra_options={
+            "refinement": dials.refinement,
+            "solver": dials.solver,
+            "path": architecture.path,
+            "watch": estimate,
+        },
     )
     with repeatable_random_numbers(model.load_device):
         inverted = guider.sample(
@@ -125,7 +120,7 @@ def invert_and_record(
     logging.info(f"{name}: done in {time.perf_counter() - started:.1f} s, {bank.nbytes() / 1e6:.0f} MB kept")
     inverted = inverted.to(comfy.model_management.intermediate_device())
     share = signal_share(architecture.model_sampling, float(sampling_sigmas[0]))
-    inversion = Inversion(sampling_sigmas, solver, bank.spacing, samples, inverted, share)
+    inversion = Inversion(sampling_sigmas, bank.solver, bank.spacing, samples, inverted, share)
     return with_inversion(latent, inversion), bank
 
 

@@ -13,10 +13,12 @@ import torch
 
 from ..attention_patch.architectures.architecture import Architecture
 from ..attention_patch.architectures.choose import architecture_of
-from ..attention_patch.model_patch import check_pairing
+from ..common.pairing import check_images, paired_count
 from ..features.feature_bank import FeatureBank
+from ..features.wire_values import ContentQuery, StyleKV, StyleMix
 from .check_conditioning import check_conditioning
 from .checks import check_latent
+from .dials import Dials
 from .guider import guider_for, repeatable_random_numbers
 from .inject import with_style_injection
 from .inverted_latent import check_start
@@ -27,13 +29,13 @@ def sample_injected(
     model,
     conditioning,
     latent: dict,
-    style_kv=None,
-    content_query=None,
+    style_kv: StyleKV | StyleMix | None,
+    content_query: ContentQuery | None,
+    dials: Dials,
     sigmas: torch.Tensor | None = None,
     negative=None,
     cfg: float = 1.0,
     progress: Callable[[int], Callable] | None = None,
-    **dials,
 ) -> torch.Tensor:
     """Samples a LATENT with ComfyUI's Euler sampler (DDIM, eta = 0) and the style injected.
 
@@ -42,14 +44,13 @@ def sample_injected(
         latent: the inverted content; a noise mask keeps the content outside it.
         sigmas: levels to sample; those of the inversion where None.
         progress: called with the number of steps; gives the callback (step, denoised, x, steps) of the sampling.
-        dials: gamma, tau, gamma_curve, gamma_end, layers, start_percent, end_percent (see `node_parts.dial_inputs`).
     Returns:
         (B, C, H, W) in LATENT scale.
     Raises:
         ValueError: see `with_style_injection` and `check_latent`; no levels; counts that do not pair; a mask without
             the content.
     """
-    patched = with_style_injection(model, style_kv, content_query, **dials)
+    patched = with_style_injection(model, style_kv, content_query, dials)
     architecture = architecture_of(model)
     samples = check_latent(latent, architecture, f"{name}'s latent")
     banks = [wire.bank for wire in (content_query, style_kv) if wire is not None]
@@ -82,7 +83,7 @@ def sample_injected(
             disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
             seed=0,
         )
-    how = "plain DDIM" if patched is model else f"gamma {dials['gamma']:g}, tau {dials['tau']:g}"
+    how = "plain DDIM" if patched is model else f"gamma {dials.gamma:g}, tau {dials.tau:g}"
     logging.info(f"{name}: {steps} steps, {how}, {time.perf_counter() - started:.1f} s")
     return result.to(comfy.model_management.intermediate_device())
 
@@ -100,12 +101,8 @@ def _sigmas_of(name: str, sigmas: torch.Tensor | None, banks: list[FeatureBank])
 
 def _match_styles(samples: torch.Tensor, styles: int) -> torch.Tensor:
     """One latent and n styles give n images; otherwise the batch is the latent's."""
-    count = len(samples)
-    if styles in (1, count):
-        return samples
-    if count == 1:
-        return samples.repeat(styles, *[1] * (samples.ndim - 1))
-    raise ValueError(f"{count} latents and {styles} styles cannot be paired; use equal counts, or one of either.")
+    count = paired_count(len(samples), styles, "latents", "styles")
+    return samples if count == len(samples) else samples.repeat(count, *[1] * (samples.ndim - 1))
 
 
 def _hold_outside_mask(
@@ -118,7 +115,7 @@ def _hold_outside_mask(
             "DDIM Invert, or remove Set Latent Noise Mask."
         )
     clean = content_query.bank.clean.to(samples.device)
-    check_pairing("content", content_query.bank, len(samples))
+    check_images("content", len(clean), len(samples))
     if clean.shape[1:] != samples.shape[1:]:
         raise ValueError(
             f"the latent has a noise mask and shape {tuple(samples.shape)}, but the inverted content has "

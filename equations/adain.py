@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from ..common.pairing import paired_count
+
 # a spread below this share of the values themselves is rounding: float32 has 1.2e-7
 _FLAT = 1e-5
 _ROUNDING = 1e-6
@@ -12,10 +14,7 @@ _ROUNDING = 1e-6
 
 def pair_batches(content: torch.Tensor, style: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """n contents x 1 style, n x n pairwise, 1 x n. Raises ValueError for any other two counts."""
-    n, m = content.shape[0], style.shape[0]
-    if n != m and 1 not in (n, m):
-        raise ValueError(f"{n} contents and {m} styles cannot be paired; use equal counts, or one of either.")
-    count = max(n, m)
+    count = paired_count(content.shape[0], style.shape[0], "contents", "styles")
     return content.expand(count, *content.shape[1:]), style.expand(count, *style.shape[1:])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ..common.pairing import check_images
 from .adain import adain
 from .style_blend import branch_weights
 
@@ -38,11 +39,7 @@ def step_adain(
 
     result = denoised * on_latent(rest)
     for clean, share in zip(styles, shares, strict=True):
-        if len(clean) not in (1, len(denoised)):
-            raise ValueError(
-                f"{len(denoised)} latents are sampled with {len(clean)} style images; use one style image, or as many "
-                "as latents."
-            )
+        check_images("style", len(clean), len(denoised))
         clean = clean.to(denoised.device, denoised.dtype)
         result = result + adain(denoised, clean) * on_latent(share)
     return torch.lerp(denoised, result, rate)

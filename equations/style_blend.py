@@ -13,6 +13,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from ..common.pairing import one_or_all
+
 
 class Branch(NamedTuple):
     """What a branch's queries look into: context (b, N, C), bias (b, 1, N) on its logits or None, and the factor on its
@@ -59,7 +61,7 @@ def branch_weights(
             share = weight * mask_on_grid(mask.to(device), grid)
         shares.append(share.expand(max(share.shape[0], 1), grid[0] * grid[1], 1))
     count = max(share.shape[0] for share in shares)
-    if count not in (1, chunk):
+    if not one_or_all(count, chunk):
         raise ValueError(f"{count} masks for {chunk} images; use one mask, or as many as images.")
     stacked = torch.stack([share.expand(count, -1, -1) for share in shares])
     total = stacked.sum(0)

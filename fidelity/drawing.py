@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image
 from skimage.segmentation import find_boundaries
 
+from ..common.palette import PAPER
+
 # Okabe and Ito 2008: told apart with every kind of colour vision
 MATCHED, LOST, NEW = (0, 158, 115), (213, 94, 0), (0, 114, 178)
-PAPER, INK, FAINT, LINE = (250, 250, 248), (27, 31, 36), (106, 112, 120), (222, 223, 221)
 HEAT = ((12, 12, 20), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ..common.palette import FAINT, INK, LINE, PAPER
 from . import drawing
-from .drawing import FAINT, INK, LINE, LOST, MATCHED, NEW, PAPER
+from .drawing import LOST, MATCHED, NEW
 from .metrics import Measured, Settings
 from .pictures import luminance
 

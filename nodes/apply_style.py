@@ -9,6 +9,7 @@ from comfy.patcher_extension import WrappersMP
 from comfy_api.latest import io
 
 from ..attention_patch.architectures.choose import architecture_of
+from ..engine.dials import Dials
 from ..engine.inject import with_style_injection
 from ..engine.same_picture import check_aspect, may_be_a_tile
 from ..engine.start_level import check_signal_left
@@ -52,11 +53,11 @@ class CellStyleApply(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, style_kv=None, content_query=None, **dials):
-        patched = with_style_injection(model, style_kv, content_query, **dials)
+        dials = Dials(**dials)
+        patched = with_style_injection(model, style_kv, content_query, dials)
         if patched is not model:
             patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "cellstyle_stochastic", _warn_if_stochastic)
-            keeps_queries = dials["gamma"] > 0 or (dials["gamma_curve"] != "constant" and dials["gamma_end"] > 0)
-            keeps_content = keeps_queries and content_query is not None
+            keeps_content = dials.keeps_queries and content_query is not None
             start = functools.partial(_check_signal, architecture_of(model).path, keeps_content)
             patched.add_wrapper_with_key(WrappersMP.OUTER_SAMPLE, "cellstyle_start", start)
             if keeps_content:

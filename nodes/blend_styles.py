@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 
 import torch
 from comfy_api.latest import io
 
+from ..common.pairing import paired_count
+from ..common.word_lists import words_of
 from ..features.wire_values import StyleKV, StyleMix
 from ..node_parts.wire_types import CATEGORY, STYLE_KV
 
@@ -148,10 +149,7 @@ def _both(outer: torch.Tensor | None, inner: torch.Tensor | None, what: str) -> 
         return inner if outer is None else outer
     if outer.shape[-2:] != inner.shape[-2:]:
         raise ValueError(f"{what} of a blend inside a blend must have the same size; resize one of them.")
-    if 1 not in (len(outer), len(inner)) and len(outer) != len(inner):
-        raise ValueError(
-            f"{what} of a blend inside a blend have {len(outer)} and {len(inner)} images; use one, or as many of each."
-        )
+    paired_count(len(outer), len(inner), f"{what} outside", f"{what} inside a blend")
     return outer * inner
 
 
@@ -175,7 +173,7 @@ def _scaled_to_one(parts: tuple[StyleKV, ...]) -> list[StyleKV]:
 
 
 def _parse_weights(text: str, masks: list) -> list[float]:
-    words = [word for word in re.split(r"[,;\s]+", text.strip()) if word]
+    words = words_of(text)
     if not words:
         share = 1.0 if any(mask is not None for mask in masks) else 1.0 / len(masks)
         return [share] * len(masks)

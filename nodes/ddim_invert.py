@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..engine.dials import InversionDials
 from ..engine.invert import invert_and_record
 from ..features.wire_values import ContentQuery
 from ..node_parts.inversion_inputs import inversion_inputs
@@ -52,8 +53,8 @@ class DDIMInvert(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, latent, **settings):
+    def execute(cls, model, conditioning, latent, **dials):
         inverted, bank = invert_and_record(
-            "DDIMInvert", model=model, latent=latent, role="content", progress=preview_of(model), **settings
+            "DDIMInvert", model, conditioning, latent, InversionDials(**dials), "content", preview_of(model)
         )
         return io.NodeOutput(inverted, ContentQuery(bank), bank.sigmas.clone())

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from comfy_api.latest import io, ui
 
+from ..common.pairing import one_or_all, paired_count
 from ..fidelity.metrics import NUMBERS, Settings, mean_numbers, measure, to_record
 from ..fidelity.objects import POLARITIES
 from ..fidelity.report import draw_report
@@ -204,13 +205,9 @@ def _masks(mask: torch.Tensor) -> np.ndarray:
 def _count(pictures: dict[str, np.ndarray]) -> int:
     """How many pairs. Raises ValueError that names both counts where they do not fit."""
     contents, results = len(pictures["content"]), len(pictures["result"])
-    if contents != results and 1 not in (contents, results):
-        raise ValueError(
-            f"{contents} contents and {results} results do not make pairs. Give as many of both, or one of either."
-        )
-    count = max(contents, results)
+    count = paired_count(contents, results, "contents", "results")
     for key in ("style", "mask"):
         given = len(pictures.get(key, ()))
-        if given not in (0, 1, count):
+        if given and not one_or_all(given, count):
             raise ValueError(f"{given} {key}s do not fit {count} pairs. Give one, or one a pair.")
     return count

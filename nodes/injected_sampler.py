@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..engine.dials import Dials
 from ..engine.inverted_latent import without_inversion
 from ..engine.sample import sample_injected
 from ..node_parts.dial_inputs import injection_inputs, settings_input, token_inputs
@@ -45,6 +46,29 @@ class InjectedSampler(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, latent, **settings):
-        result = sample_injected("InjectedSampler", model=model, latent=latent, progress=preview_of(model), **settings)
+    def execute(
+        cls,
+        model,
+        conditioning,
+        latent,
+        style_kv=None,
+        content_query=None,
+        sigmas=None,
+        negative=None,
+        cfg=1.0,
+        **dials,
+    ):
+        result = sample_injected(
+            "InjectedSampler",
+            model,
+            conditioning,
+            latent,
+            style_kv,
+            content_query,
+            Dials(**dials),
+            sigmas,
+            negative,
+            cfg,
+            preview_of(model),
+        )
         return io.NodeOutput(without_inversion(latent, result))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from comfy_api.latest import io
 
+from ..common.pairing import one_or_all
 from ..engine.inverted_latent import check_same_start, clean_of, inversion_of, restarted
 from ..equations.adain import adain, pair_batches, patch_adain
 from ..equations.high_pass import high_pass
@@ -101,7 +102,7 @@ class LatentAdaIN(io.ComfyNode):
                 f"content has shape {tuple(x_content.shape)}, style {tuple(x_style.shape)}: the channels (and frames) "
                 "differ, so they come from different models. Encode both with the same VAE."
             )
-        if x_content.ndim == 5 and x_style.shape[2] not in (1, x_content.shape[2]):
+        if x_content.ndim == 5 and not one_or_all(x_style.shape[2], x_content.shape[2]):
             raise ValueError(
                 f"content has {x_content.shape[2]} frames, style {x_style.shape[2]}; use one style frame or as many."
             )

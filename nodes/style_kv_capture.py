@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..engine.dials import InversionDials
 from ..engine.invert import invert_and_record
 from ..features.wire_values import StyleKV
 from ..node_parts.inversion_inputs import inversion_inputs
@@ -42,8 +43,8 @@ class StyleKVCapture(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, latent, **settings):
+    def execute(cls, model, conditioning, latent, **dials):
         inverted, bank = invert_and_record(
-            "StyleKVCapture", model=model, latent=latent, role="style", progress=preview_of(model), **settings
+            "StyleKVCapture", model, conditioning, latent, InversionDials(**dials), "style", preview_of(model)
         )
         return io.NodeOutput(StyleKV(bank), inverted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import comfy.model_management
@@ -12,6 +13,7 @@ from PIL import Image
 
 from ..contact_sheet.sheet import draw_sheet
 from ..contact_sheet.values import parse_values
+from ..engine.dials import Dials
 from ..engine.inject import with_style_injection
 from ..engine.sample import sample_injected
 from ..node_parts.dial_inputs import injection_inputs, settings_input
@@ -87,7 +89,22 @@ class CellStyleSweep(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, model, latent, vae, style_kv, gammas, taus, picture_size=512, content_query=None, **rest):
+    def execute(
+        cls,
+        model,
+        conditioning,
+        latent,
+        vae,
+        style_kv,
+        gammas,
+        taus,
+        content_query=None,
+        picture_size=512,
+        sigmas=None,
+        negative=None,
+        cfg=1.0,
+        **dials,
+    ):
         gammas = parse_values(gammas, "gammas", 0.0, 1.0, "0.3, 0.5, 0.75")
         taus = parse_values(taus, "taus", 0.1, 10.0, "1.0, 1.5")
         count = len(gammas) * len(taus)
@@ -95,9 +112,9 @@ class CellStyleSweep(io.ComfyNode):
             raise ValueError(
                 f"{len(gammas)} gammas and {len(taus)} taus make {count} cells; at most {MOST_CELLS}. List fewer."
             )
-        dials = {name: rest[name] for name in rest if name not in ("conditioning", "sigmas", "negative", "cfg")}
+        dials = Dials(**dials)
         # what the last cell would refuse is refused before the first one takes its time
-        with_style_injection(model, style_kv, content_query, gamma=max(gammas), tau=taus[0], **dials)
+        with_style_injection(model, style_kv, content_query, replace(dials, gamma=max(gammas), tau=taus[0]))
 
         cells = [(gamma, tau) for tau in taus for gamma in gammas]
         samples = []
@@ -106,14 +123,16 @@ class CellStyleSweep(io.ComfyNode):
             samples.append(
                 sample_injected(
                     "CellStyleSweep",
-                    model=model,
-                    latent=latent,
-                    style_kv=style_kv,
-                    content_query=content_query,
-                    gamma=gamma,
-                    tau=tau,
-                    progress=partial(progress.of_cell, len(samples)),
-                    **rest,
+                    model,
+                    conditioning,
+                    latent,
+                    style_kv,
+                    content_query,
+                    replace(dials, gamma=gamma, tau=tau),
+                    sigmas,
+                    negative,
+                    cfg,
+                    partial(progress.of_cell, len(samples)),
                 )
             )
         # decoded after all are sampled, so that model and VAE change places once

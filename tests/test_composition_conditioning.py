@@ -213,8 +213,8 @@ def test_a_batch_in_every_order(kind):
 )
 def test_a_recording_takes_a_positive_in_every_order(scene, kinds, chunk):
     recorder = LevelRecorder(scene.query.bank)
-    assert recorder.chunk_of((2 * len(kinds), 4, 16, 16), {"cond_or_uncond": kinds}) == chunk
-    assert recorder.chunk_of((2 * len(kinds), 4, 16, 8), {"cond_or_uncond": kinds}) is None
+    assert recorder.rows_of((2 * len(kinds), 4, 16, 16), {"cond_or_uncond": kinds}) == chunk
+    assert recorder.rows_of((2 * len(kinds), 4, 16, 8), {"cond_or_uncond": kinds}) is None
 
 
 def test_a_noise_mask(scene):

@@ -66,7 +66,7 @@ class TestGuidanceInThePacksOwnPasses:
     def test_injection_where_guidance_reads_the_attention_is_refused(self, name):
         scene = Scene(layers="middle, output.9")
         model = scene.inject(outputs(GUIDANCE[name](scene.model))[0])
-        with pytest.raises(ValueError, match=rf"{name} reads the picture's own self-attention in middle\.0"):
+        with pytest.raises(ValueError, match=rf"{name} works on the picture's own self-attention in middle\.0"):
             scene.sample(model, negative=scene.negative, cfg=3.0)
         scene.sample(scene.inject(outputs(GUIDANCE[name](scene.model))[0], layers="output.9"), cfg=3.0)
 

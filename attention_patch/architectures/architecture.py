@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 
@@ -16,9 +16,6 @@ from ...features.layer_key import LayerKey, SelfAttention
 from ...features.level_recorder import LevelRecorder
 from ..injected_call import InjectedCall
 from .layer_names import select_layers
-
-if TYPE_CHECKING:
-    from ..model_patch import StyleInjection
 
 
 class NetworkCall(NamedTuple):
@@ -104,8 +101,8 @@ class Architecture(ABC):
         """Puts on a MODEL clone what it has to carry for a whole recording pass, beside the wrapper of its calls."""
         return
 
-    def prepare_for_injection(self, clone, injection: StyleInjection) -> None:
-        """The same for an injection."""
+    def prepare_for_injection(self, clone, injection) -> None:
+        """The same for an injection (`model_patch.StyleInjection`)."""
         return
 
     def tensors_per_token(self, role: str) -> int:

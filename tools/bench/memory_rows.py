@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from run_rows import on_gpu, subjects, table
+from bench_tables import on_gpu, subjects, table
 
 APART = "recompute apart"  # as where memory is short
 MODES = (("plain", "full"), ("device", "full"), ("ram", "full"), ("ram", "fp8"), ("recompute", "full"), (APART, "full"))

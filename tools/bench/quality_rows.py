@@ -4,44 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 
+from bench_tables import table
 from example_pictures import SIDE, picture
-from run_rows import table
+from inversion_setting import FAST, Setting, psnr
 
 CONTENTS = ("photograph", "tem_chloroplast", "golgi")
 
 
-@dataclass(frozen=True)
-class Setting:
-    """How an inversion is run; the sampling takes `steps` calls after each."""
-
-    solver: str
-    steps: int
-    refinement: int = 0
-    spacing: str = "leading"
-
-    @property
-    def calls(self) -> int:
-        """Network calls of one inversion."""
-        return self.steps * (self.refinement + 1)
-
-    def __str__(self) -> str:
-        more = f", refinement {self.refinement}" if self.refinement else ""
-        return f"{self.solver}, {self.steps} steps{more}" + (", linspace" if self.spacing != "leading" else "")
-
-    @property
-    def inputs(self) -> dict:
-        """As the nodes take it."""
-        return {
-            "solver": self.solver,
-            "steps": self.steps,
-            "refinement": self.refinement,
-            "spacing": self.spacing,
-        }
-
-
-PAPER, FAST = Setting("ddim", 50), Setting("multistep", 11, spacing="linspace")
 ROUND_TRIPS = (
     *(Setting("ddim", steps) for steps in (10, 12, 20, 50)),
     Setting("ddim", 10, 1),
@@ -52,15 +22,8 @@ ROUND_TRIPS = (
 
 
 def rows(options) -> list[dict]:
-    """Prints the tables, writes the pictures where `options.pictures` says; returns [{what, ...}]."""
-    import style_quality
-    from transfer_quality import transfers
-
-    found = [each for name in (["tiny"] if options.quick else ["tiny", "demo"]) for each in round_trips(name)]
-    if not options.quick:
-        found += transfers(options.pictures)
-        found += style_quality.rows()
-    return found
+    """Prints the tables of the round trips; returns [{what, ...}]."""
+    return [each for name in (["tiny"] if options.quick else ["tiny", "demo"]) for each in round_trips(name)]
 
 
 def round_trips(name: str) -> list[dict]:
@@ -112,8 +75,3 @@ def _subject(name: str) -> tuple:
 
     model, conditioning, vae = load_demo_model()
     return model, conditioning, vae, {"samples": vae.encode(torch.cat([picture(name) for name in CONTENTS]))}
-
-
-def psnr(x, y) -> float:
-    """In dB, for values in 0..1."""
-    return -10 * float((x.clamp(0, 1) - y.clamp(0, 1)).square().mean().clamp_min(1e-12).log10())

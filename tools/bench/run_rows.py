@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterable
 from pathlib import Path
 
-from bench_models import ROOT, use_pack
+from bench_models import use_pack
 
 
 def run(options) -> int:
@@ -47,9 +46,12 @@ def _rows(name: str):
     import transfer_rows
 
     def quality(options):
-        from quality_rows import rows
+        import quality_rows
+        import style_quality
+        from transfer_quality import transfers
 
-        return rows(options)
+        found = quality_rows.rows(options)
+        return found if options.quick else [*found, *transfers(options.pictures), *style_quality.rows()]
 
     return {
         "steps": step_rows.rows,
@@ -84,36 +86,3 @@ def _processor() -> str:
         else []
     )
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def table(title: str, heads: list[str], lines: Iterable[list]) -> None:
-    """A Markdown table on the terminal, each line as soon as `lines` has it."""
-    print(f"### {title}\n")
-    print("| " + " | ".join(heads) + " |")
-    print("| " + " | ".join("---" if i == 0 else "---:" for i in range(len(heads))) + " |", flush=True)
-    for line in lines:
-        print("| " + " | ".join(map(str, line)) + " |", flush=True)
-    print(flush=True)
-
-
-def on_gpu() -> bool:
-    """Whether ComfyUI computes on an accelerator."""
-    import comfy.model_management as management
-
-    return management.get_torch_device().type != "cpu"
-
-
-def subjects(options) -> list:
-    """The models that the options ask for, with the picture's side in pixels and the repeats for each."""
-    from bench_models import Subject
-
-    gpu = on_gpu()
-    repeats = options.repeats or (3 if options.quick else 7)
-    side, fewer = options.full_size or (512 if gpu else 256), repeats if gpu else (repeats + 1) // 2  # minutes each
-    found = {"tiny": (Subject("tiny"), 256, repeats)}
-    if not options.quick:
-        if (ROOT / "demo_model" / "cellstyle_demo.safetensors").exists():
-            found["demo"] = Subject("demo"), 256, repeats
-        for precision in ("fp16",) if gpu else ("fp32", "bf16"):
-            found[f"sd15-{precision}"] = Subject("sd15", precision), side, fewer
-    return [subject for name, subject in found.items() if name in options.models]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from bench_models import Subject
-from run_rows import subjects, table
+from bench_tables import subjects, table
 from timing import interleaved, ratio
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from run_rows import subjects, table
+from bench_tables import subjects, table
 from timing import interleaved, ratio, spread
 
 STEPS = 2

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from bench_models import ROOT
+from bench_tables import table
 from example_pictures import picture
-from quality_rows import FAST, PAPER, Setting
-from run_rows import table
+from inversion_setting import FAST, PAPER, Setting
 from transfer_quality import PAIRS
 
 sys.path.append(str(ROOT / "tools" / "demo_model"))

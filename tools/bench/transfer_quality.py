@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bench_tables import table
 from example_pictures import picture
-from quality_rows import FAST, PAPER, Setting, psnr
-from run_rows import table
+from inversion_setting import FAST, PAPER, Setting, psnr
 
 PAIRS = (
     ("photograph", "porcelain"),

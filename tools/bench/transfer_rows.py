@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from run_rows import subjects, table
+from bench_tables import subjects, table
 from timing import interleaved, ratio
 
 STEPS = 10
