@@ -7,6 +7,6 @@ SUPPORT = ROOT / "tests" / "support"
 TEST_NODES = SUPPORT / "comfy_test_nodes"
 # the folders of the pack's own code, as CONTRIBUTING.md's table lists them
 ROOMS = (
-    *("nodes", "node_parts", "engine", "attention_patch", "features", "equations"),
+    *("nodes", "node_parts", "engine", "attention_patch", "features", "equations", "common"),
     *("micrograph", "fidelity", "style_file", "contact_sheet", "demo_model"),
 )
