@@ -84,5 +84,5 @@ def test_masks_that_do_not_fit_each_other_are_refused(styles, what):
     with pytest.raises(ValueError, match=f"{what.replace('_', ' ')} of a blend inside a blend must have the same size"):
         blend(inner, **{what: {1: left(8)}})
     inner = blend(styles[0], **{what: {1: left().expand(2, -1, -1)}})
-    with pytest.raises(ValueError, match="3 .* outside and 2 .* inside a blend cannot be paired"):
+    with pytest.raises(ValueError, match=r"3 .* outside and 2 .* inside a blend cannot be paired"):
         blend(inner, **{what: {1: left().expand(3, -1, -1)}})
