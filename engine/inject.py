@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
+import comfy.model_management
 from comfy.patcher_extension import CallbacksMP, WrappersMP
 
+from ..attention_patch.architectures.architecture import Architecture
 from ..attention_patch.architectures.choose import architecture_of
 from ..attention_patch.capture import add_capture
 from ..attention_patch.model_patch import StyleInjection
 from ..attention_patch.patch_order import is_compiled
 from ..attention_patch.sigma_dials import SigmaDials
+from ..features.feature_bank import FeatureBank
 from ..features.wire_values import ContentQuery, StyleKV, StyleMix
+from .announce import announce
 from .checks import check_family, check_no_overlap, check_token_dials
 from .dials import Dials, StyleSettings, parse_layer_gamma
 from .inverted_latent import check_levels
@@ -95,6 +100,7 @@ def with_style_injection(
         add_capture(patched, architecture)
         patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, injection.slot, recomputation.wrapper)
         patched.add_callback_with_key(CallbacksMP.ON_CLEANUP, f"{injection.slot}_conds", recomputation.cleanup)
+    announce(patched, _on_device(model, architecture, banks))
     patched.add_wrapper_with_key(WrappersMP.PREDICT_NOISE, f"{injection.slot}_picture", injection.prediction_wrapper)
     patched.add_wrapper_with_key(WrappersMP.CALC_COND_BATCH, injection.slot, injection.conditioning_wrapper)
     patched.add_wrapper_with_key(WrappersMP.APPLY_MODEL, injection.slot, injection.wrapper)
@@ -103,6 +109,19 @@ def with_style_injection(
         patched.set_model_sampler_post_cfg_function(injection.post_cfg)
     architecture.prepare_for_injection(patched, injection)
     return patched
+
+
+def _on_device(model, architecture: Architecture, banks: Sequence[FeatureBank]) -> int:
+    """Bytes of features that sampling brings to the device: two levels of what waits elsewhere, one that is computed
+    anew. What was kept there is there already."""
+    element_size = comfy.model_management.dtype_size(model.model.get_dtype_inference())
+    found = 0
+    for bank in dict.fromkeys(banks):
+        if not bank.blocks:
+            found += architecture.predicted_bytes(bank.layers, tuple(bank.clean.shape), 1, element_size, bank.role)
+        elif any(block.device != model.load_device for block in bank.blocks.values()):
+            found += min(2, len(bank.levels)) * bank.nbytes() // len(bank.levels)
+    return found
 
 
 def _check_residuals(fine: StyleSettings, content_query: ContentQuery | None) -> None:

@@ -21,6 +21,7 @@ from ..equations.round_trip import RoundTrip, RoundTripEstimate
 from ..features.bank_writer import BankWriter
 from ..features.feature_bank import FeatureBank
 from ..features.storage_choice import FP8, choose_storage, is_repeatable
+from .announce import announce
 from .check_conditioning import check_conditioning
 from .checks import check_inverted, check_latent, check_not_blank, check_uninjected
 from .dials import InversionDials
@@ -93,6 +94,8 @@ def invert_and_record(
     if dials.residual_features.strip():
         bank.residual_blocks = architecture.select_residual_blocks(dials.residual_features)
     patched = with_capture(model, architecture, bank.residual_blocks)
+    if storage.place == "device":
+        announce(patched, storage.expected)
 
     guider = guider_for(name, patched, conditioning)
     estimate = RoundTripEstimate(architecture.path)

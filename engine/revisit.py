@@ -15,6 +15,7 @@ from ..equations.noise_levels import inversion_levels
 from ..features.bank_writer import BankWriter
 from ..features.feature_bank import FeatureBank
 from ..features.storage_choice import Storage
+from .announce import announce
 from .guider import guider_for, repeatable_random_numbers
 
 
@@ -25,6 +26,8 @@ def recompute_features(model, bank: FeatureBank, storage: Storage) -> None:
     """
     architecture = architecture_of(model)
     patched = with_capture(model, architecture)
+    if storage.place == "device":
+        announce(patched, storage.expected)
     levels = inversion_levels(bank.sigmas, architecture.first_sigma("ddim"))
     guider = guider_for("CellStyleLoad", patched, bank.conditioning)
     blank = torch.zeros_like(bank.clean)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -84,6 +84,13 @@ class FeatureBank:
     def level(self, index: int) -> LevelFeatures:
         """The stored features of a level, as views of the blocks."""
         return LevelFeatures({layer: block[index] for layer, block in self.blocks.items()}, self.grids)
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """All that it keeps, once."""
+        yield self.clean
+        yield from (*self.blocks.values(), *self.residuals.values(), *self.inputs.values())
+        for cross_attn, extra in self.conditioning:
+            yield from (each for each in (cross_attn, *extra.values()) if torch.is_tensor(each))
 
     def nbytes(self) -> int:
         """Bytes that the features take, or the latents where there are none."""

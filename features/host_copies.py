@@ -58,7 +58,7 @@ class ToDevice:
             return
         # a pinned buffer goes back to PyTorch's pool only when its copy has left it
         self._pinned = [(buffers, event) for buffers, event in self._pinned if not event.query()]
-        staged = {name: tensor.pin_memory() for name, tensor in tensors.items()}
+        staged = {name: t.pin_memory() if t.device.type == "cpu" else t for name, t in tensors.items()}
         with torch.cuda.stream(self._stream):
             copies = {name: buffer.to(self.device, non_blocking=True) for name, buffer in staged.items()}
             event = torch.cuda.Event()

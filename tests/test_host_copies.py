@@ -11,9 +11,13 @@ from types import SimpleNamespace
 import pytest
 import run_nodes
 import torch
+from cellstyle.attention_patch.architectures.choose import architecture_of
+from cellstyle.attention_patch.model_patch import StyleInjection
+from cellstyle.attention_patch.sigma_dials import SigmaDials
 from cellstyle.engine import invert
 from cellstyle.features import host_copies
 from cellstyle.features.bank_writer import BankWriter
+from cellstyle.features.wire_values import StyleKV
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 from residual_blocks import residuals_or_skip
 
@@ -169,3 +173,39 @@ def test_pinned_buffers_do_not_pile_up(queue):
     for i, tensors in enumerate(levels(30)):
         to_device.take(i, tensors)
     assert len(to_device._pinned) <= 2
+
+
+class Elsewhere(torch.Tensor):
+    """Memory of another CUDA device, which cannot be pinned."""
+
+    @property
+    def device(self):
+        return torch.device("cuda", 1)
+
+    def to(self, device, non_blocking=False):
+        return self.as_subclass(torch.Tensor).clone().as_subclass(LateTensor)
+
+
+def no_pinning(self):
+    raise RuntimeError("cannot pin 'torch.cuda.FloatTensor' only dense CPU tensors can be pinned")
+
+
+def test_features_on_another_cuda_device_are_copied_without_pinning(queue, monkeypatch):
+    monkeypatch.setattr(Elsewhere, "pin_memory", no_pinning, raising=False)
+    monkeypatch.setattr(LateTensor, "queue", queue, raising=False)
+    to_device, given = host_copies.ToDevice(torch.device("cuda", 0)), levels(1)[0]
+    taken = to_device.take(0, {name: tensor.as_subclass(Elsewhere) for name, tensor in given.items()})
+    assert {name: t.tolist() for name, t in taken.items()} == {name: t.tolist() for name, t in given.items()}
+
+
+def test_every_device_has_copies_of_its_own(queue, monkeypatch):
+    model, conditioning = tiny_model(), tiny_conditioning()
+    bank = run_nodes.capture(model, conditioning, run_nodes.latent(1, 4, 8, 8), steps=2, storage="ram")[0].bank
+    injection = StyleInjection(architecture_of(model), StyleKV(bank), None, SigmaDials(layers=bank.layers))
+    devices = [torch.device("cuda", i) for i in range(2)]
+    for device in (*devices, *devices):
+        found = injection._features(bank, 0, {}, device)
+        assert all(torch.equal(n, bank.blocks[layer][0]) for layer, n in found.tensors.items())
+    assert {device: copier.device for device, copier in injection._copies.items()} == dict(
+        zip(devices, devices, strict=True)
+    )

@@ -2,10 +2,11 @@
 
 
 async def comfy_entrypoint():
-    from . import audit, leaks
+    from . import audit, leaks, memory
     from .nodes import TestExtension, register_routes
 
     register_routes()
     audit.register_routes()
     leaks.register_routes()
+    memory.register_routes()
     return TestExtension()
