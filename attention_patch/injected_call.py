@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..equations.style_injection import match_batch
+from ..equations.token_grid import match_batch
 from ..features.feature_bank import FeatureBank, LevelFeatures
 from ..features.layer_key import LayerKey
 from ..features.wire_values import StyleKV, StyleMix

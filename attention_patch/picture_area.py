@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from ..equations.style_injection import match_grid
+from ..equations.token_grid import match_grid
 
 
 class Area(NamedTuple):

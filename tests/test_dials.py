@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import run_nodes as nodes
 import torch
-from cellstyle.equations.style_injection import inject_style, match_grid
+from cellstyle.equations.style_injection import inject_style
+from cellstyle.equations.token_grid import match_grid
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
 

@@ -18,7 +18,8 @@ from ...equations.style_blend import (
     stack_branches,
     sum_branches,
 )
-from ...equations.style_injection import inject_style, match_batch
+from ...equations.style_injection import inject_style
+from ...equations.token_grid import match_batch
 from ...features.feature_bank import FeatureBank
 from ...features.layer_key import LayerKey
 from ...features.wire_values import StyleMix
