@@ -71,10 +71,10 @@ class OutFolder:
         return target.read_bytes()
 
     def remove_abandoned(self) -> None:
-        """Drafts of runners that live no more."""
+        """Drafts, and signs of life, of runners that live no more."""
         signs = SignsOfLife(self)
-        for entry in os.scandir(self.folder("drafts")):
-            if not signs.lives("+".join(entry.name.split("+")[:3])):
+        for entry in [*os.scandir(self.folder("drafts")), *os.scandir(self.folder("runners"))]:
+            if not signs.lives("+".join(entry.name.removeprefix(".clock-").split("+")[:3])):
                 with contextlib.suppress(OSError):
                     os.unlink(entry.path)
 

@@ -160,7 +160,6 @@ class OwnStation(Station):
                         path = places[file["type"]] / file.get("subfolder", "") / file["filename"]
                         with contextlib.suppress(OSError):
                             path.unlink()
-                            path.parent.rmdir()  # where it was the last one of a folder made for it
 
     def read_style(self, name: str) -> bytes:
         """A style file that Save Style wrote."""
