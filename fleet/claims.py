@@ -19,6 +19,7 @@ class Claims:
     def __init__(self, out: OutFolder, signs: SignsOfLife):
         self.out, self.signs = out, signs
         self.folder = out.folder("claims")
+        self._found = {entry.partition(".")[0] for entry in os.listdir(self.folder)}
 
     def take(self, name: str) -> bool:
         """Whether the picture is now this runner's. Look for its outputs again afterwards: another may have ended it.
@@ -45,6 +46,12 @@ class Claims:
         for number in range(self._highest(key), 0, -1):
             with contextlib.suppress(OSError):
                 os.unlink(self.folder / f"{key}.{number}")
+
+    def tidy(self, name: str) -> None:
+        """Of a picture that is made: a claim that was there when this runner began goes if its runner was killed."""
+        key = _key(name)
+        if key in self._found and not self.signs.lives(self._holder(key)[1]):
+            self.release(name)
 
     def _holder(self, key: str) -> tuple[int, str]:
         number = self._highest(key)

@@ -108,6 +108,7 @@ class Todo:
                 self._ended = True
                 return None
             if missing(item) is None:
+                self._claims.tidy(item.name)
                 self.there += 1
             elif not self._claims.take(item.name):
                 self.elsewhere += 1

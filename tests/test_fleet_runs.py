@@ -135,9 +135,7 @@ def test_a_stopped_process_counts_as_hanging(place, monkeypatch):
     monkeypatch.setenv("STAND_IN_WAIT", "0.2")
     write_contents(place / "data", 6)
     process = start(*_arguments(place), "--time-limit", "2")
-    deadline = time.monotonic() + 60
-    while not results(place / "out") and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for_results(place, 1)
     os.kill(servers_of(process.pid)[0], signal.SIGSTOP)
     _, complained = process.communicate(timeout=120)
     assert process.returncode == 0, complained
@@ -260,9 +258,10 @@ def test_own_servers_are_cleaned_and_gone(place, monkeypatch):
 
 
 @pytest.fixture
-def servers(place):
+def servers(place, monkeypatch):
     """Addresses of two stand-ins that run already, and their folders."""
     running = []
+    monkeypatch.setenv("STAND_IN_WAIT", "0.1")
     for number in range(2):
         base, port = place / f"server-{number}", free_port()
         for name in ("input", "output"):
@@ -290,25 +289,45 @@ def test_servers_get_the_workflow_and_the_pictures_and_nothing_else(place, serve
 
 
 def test_a_server_that_goes_away_is_replaced_by_the_other(place, servers, monkeypatch):
-    write_contents(place / "data", 30)
-    threading.Timer(1.0, servers[0][0].kill).start()
+    write_contents(place / "data", 12)
+    thread = when_made(place, 3, servers[0][0].kill)
     assert batch(place, "--server", *[url for _, url, _ in servers]) == 0
+    thread.join()
     check_complete(place / "out", results(place / "out"), set())
-    assert len(results(place / "out")) == 30
+    assert len(results(place / "out")) == 12 and servers[0][0].poll() is not None
 
 
 def test_no_server_left_ends_the_run(place, servers, monkeypatch, capsys):
-    write_contents(place / "data", 30)
-    monkeypatch.setattr(local_engine.LocalEngine.__init__, "__defaults__", (2.0,))
-    for process, _, _ in servers:
-        threading.Timer(0.5, process.kill).start()
-    monkeypatch.setenv("STAND_IN_WAIT", "0.2")
+    write_contents(place / "data", 12)
+    monkeypatch.setattr(local_engine.LocalEngine.__init__, "__defaults__", (1.0,))
+    thread = when_made(place, 3, lambda: [process.kill() for process, _, _ in servers])
     code = batch(place, "--server", *[url for _, url, _ in servers])
+    thread.join()
     said = capsys.readouterr()
     assert code == 2 and "No ComfyUI can be used" in said.err, said
+    assert 3 <= len(results(place / "out")) < 12
 
 
 # stopped from outside
+
+
+def when_made(place: Path, count: int, what) -> threading.Thread:
+    """Does something in a thread of its own as soon as so many results are there."""
+
+    def work() -> None:
+        wait_for_results(place, count)
+        what()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def wait_for_results(place: Path, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(list((place / "out").rglob("*.png"))) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def _arguments(place: Path) -> list[object]:
@@ -357,9 +376,7 @@ def test_ctrl_c_ends_within_seconds_and_keeps_what_is_finished(place, number):
         env={**os.environ, "CELLSTYLE_INSIDE_HOST": "1", "STAND_IN_WAIT": "0.3"},
         **ignoring,
     )
-    deadline = time.monotonic() + 60
-    while len(results(place / "out") if (place / "out").exists() else ()) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for_results(place, 3)
     children, began = servers_of(process.pid), time.monotonic()
     process.send_signal(number)
     said, complained = process.communicate(timeout=30)
@@ -378,9 +395,7 @@ def test_a_killed_runner_loses_nothing_and_two_at_once_make_nothing_twice(place)
     assert batch(place, out="whole") == 1
     slow = {"STAND_IN_WAIT": "0.1"}
     first = start(*_arguments(place), **slow)
-    deadline = time.monotonic() + 60
-    while len(results(place / "out") if (place / "out").exists() else ()) < 4 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for_results(place, 4)
     first.kill()
     first.communicate()
     pair = [start(*_arguments(place), **slow) for _ in range(2)]

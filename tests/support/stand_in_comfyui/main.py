@@ -76,6 +76,7 @@ async def run(prompt: dict, extra: dict) -> dict:
         if word.startswith("full") and fault("full"):
             raise NodeError(node, "OSError", "[Errno 28] No space left on device")
         if word.startswith("die") and fault("die"):
+            await asyncio.sleep(0.1)  # what it said before must be on its way
             os._exit(139)
         if word.startswith("hang") and fault("hang"):
             await interrupted.wait()
