@@ -64,7 +64,7 @@ class LocalEngine:
             outcome = worker.run(item)
             self.tally.add(outcome)
             if outcome.verdict == AGAIN:
-                self.tally.say(f"again: {item.name}: {outcome.error}") if not self.stop() else None
+                self.tally.again(item, outcome.error)
                 self.todo.come_back(item, name, outcome.charged)
             else:
                 self.todo.finished(item)

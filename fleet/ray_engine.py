@@ -96,9 +96,9 @@ class RayEngine:
     ):
         self.ray, self.todo, self.tally, self.stop, self.patience = ray, todo, tally, stop, patience
         actor = _actor_class(ray).options(num_gpus=gpus, num_cpus=cpus, max_restarts=-1, max_concurrency=32)
-        shared = ray.put(plan)  # with the styles' bytes: once into the object store, for all actors of a node
+        self._plan = ray.put(plan)  # with the styles' bytes: once into the object store, for all actors of a node
         names = [f"ray-{n}" for n in range(count)]
-        self.hands = [_Hand(name, actor.remote(list(paths), factory, shared, name)) for name in names]
+        self.hands = [_Hand(name, actor.remote(list(paths), factory, [self._plan], name)) for name in names]
 
     def run(self) -> None:
         """Returns when all is done or the run is stopped; the actors are gone then."""
@@ -172,13 +172,13 @@ class RayEngine:
         except self.ray.exceptions.RayError as error:  # the actor or its node went; the picture had perhaps begun
             hand.trouble, hand.not_before = _short(error), time.monotonic() + _START_AGAIN
             self.tally.add(Outcome(AGAIN, item, hand.trouble, type(error).__name__))
-            self.tally.say(f"again: {item.name}: {hand.trouble}")
+            self.tally.again(item, hand.trouble)
             self.todo.come_back(item, hand.name, charged=False)
             return False
         outcome = Outcome(item=item, **answer)
         self.tally.add(outcome)
         if outcome.verdict == AGAIN:
-            self.tally.say(f"again: {item.name}: {outcome.error}")
+            self.tally.again(item, outcome.error)
             self.todo.come_back(item, hand.name, outcome.charged)
         else:
             self.todo.finished(item)
@@ -224,13 +224,15 @@ def once(ray, factory: str, plan: dict[str, Any], gpus: float, cpus: float, path
 def _actor_class(ray):
     @ray.remote
     class ComfyActor:
-        def __init__(self, paths, factory, plan, name):
+        def __init__(self, paths, factory, box, name):
             import importlib
             import sys
 
+            import ray
+
             sys.path[:0] = [path for path in paths if path not in sys.path]
             module, function = factory.split(":")
-            self.worker = getattr(importlib.import_module(module), function)(plan, name)
+            self.worker = getattr(importlib.import_module(module), function)(ray.get(box[0]), name)
 
         def ready(self):
             """(how many items it takes at a time, why it cannot be used or "")"""

@@ -85,6 +85,11 @@ class Tally:
             else:
                 self.retried += 1
 
+    def again(self, item: Item, reason: str) -> None:
+        """An item that came back; the first line of the reason, which may hold a server's log."""
+        if not self.stop():
+            self.say(f"again: {item.name}: {reason.strip().splitlines()[0] if reason.strip() else 'no reason'}")
+
     def say(self, line: str) -> None:
         """A line above the bar; nothing with --quiet."""
         self._display.say(line)

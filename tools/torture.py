@@ -22,7 +22,7 @@ SECTIONS = {
     "composition": "every other node on the model at once and left out in turn; inductor (needs a C++ compiler)",
     "soak": "200 prompts through one server: memory, threads, files, and every result as on a fresh server",
     "concurrency": "clients that queue, cancel, leave and come back at once: nothing is mixed up",
-    "fleet": "ComfyUIs killed and stopped under a batch at 19 more seeds, Ray's too where it is; 10,000 pictures, flat memory",
+    "fleet": "ComfyUIs killed under a batch at 19 more seeds, Ray's actors too; 10,000 pictures in flat memory",
     "fuzz": "coverage-guided fuzzing of the two parsers for a bounded time",
 }
 
