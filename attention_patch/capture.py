@@ -24,7 +24,7 @@ def with_capture(model, architecture: Architecture, residual_blocks: tuple[tuple
 
 
 def add_capture(clone, architecture: Architecture) -> None:
-    """Puts on a MODEL clone the wrapper that has a network call recorded where its prediction has a recorder."""
+    """Puts a wrapper on a MODEL clone: network calls of a prediction that has a recorder are recorded."""
     clone.add_wrapper_with_key(WrappersMP.APPLY_MODEL, CAPTURE, partial(_record_call, architecture))
 
 

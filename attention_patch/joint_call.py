@@ -1,7 +1,7 @@
 """One network call for the sampled picture and for the latents whose features it needs.
 
 Content and style ride along as further rows of the batch, so that a layer reads their features in passing and none has
-to be kept. It holds where rows are all that a batch consists of; `engine/recompute.py` sees to that.
+to be kept. It needs a network call that other nodes do not look into; `engine/recompute.py` checks that.
 """
 
 from __future__ import annotations

@@ -25,8 +25,11 @@ _slots = itertools.count()
 
 
 class StyleInjection:
-    """Style injection for one model clone: wrappers that look the level up once a call and have the architecture patch
-    it. A call changes nothing in it but the copies made ahead; `cleanup` drops those."""
+    """Style injection for one model clone.
+
+    Its wrappers find the noise level of each network call, gather what that call injects, and have the architecture
+    patch the call. The only state between calls is copies made ahead for the next level; `cleanup` drops them.
+    """
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ class StyleSettings:
 class Dials:
     """How to inject. gamma, gamma_end: query preservation, 0 .. 1, at the first and the last step of gamma_curve. tau:
     attention temperature, > 0. layers: see `Architecture.select`. start_percent, end_percent: 0 .. 1 of the sampling.
-    settings: the finer dials; as they come where None. style_position: one of STYLE_POSITIONS; qk_adain: 0 .. 1, share
+    settings: the finer dials, their defaults if None. style_position: one of STYLE_POSITIONS; qk_adain: 0 .. 1, share
     of the style's statistics that queries and keys take; both for transformers."""
 
     gamma: float = 0.75

@@ -124,7 +124,7 @@ def check_same_start(content: dict, style: dict) -> None:
     """Raises ValueError where two LATENTs were inverted to different noise levels, or one of them not at all.
 
     Of a latent that another pack made, nothing is known but its spread: a picture's is refused, others are said in the
-    log. Two of those are nobody's business.
+    log. Two such latents are compared with nothing.
     """
     theirs, ours = inversion_of(content), inversion_of(style)
     if theirs is not None and ours is not None:

@@ -1,8 +1,8 @@
 """Features computed beside the sampling, for banks that keep only the latents that the network saw.
 
 Where the sampler's own network call is a plain batch with room for them, latents of its size ride along in it
-(`JointCall`). Otherwise, before that call, one more pass of the same model over those latents, at the level that the
-call needs, gives the features; they live as long as that call. Banks of one size and one conditioning share a pass,
+(`JointCall`). Otherwise the model runs once more before that call, over those latents at the level that the call
+needs; the features are kept until the call is over. Banks of one size and one conditioning share a pass,
 where memory allows.
 """
 

@@ -33,7 +33,7 @@ class BankWriter:
         self._squared_error = self._squared = 0.0
 
     def recorder(self, level: int) -> LevelRecorder:
-        """What the network call of this level is to hand its features to."""
+        """The recorder for the network call of this level."""
         self._close()
         recorder = LevelRecorder(self.bank, partial(self._keep, level), partial(self._copy, level), self._grids)
         self._open = level, recorder

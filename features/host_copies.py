@@ -42,8 +42,8 @@ class ToRam:
 class ToDevice:
     """Copies of one level's tensors on a CUDA device, made on a stream of their own while the level before is computed.
 
-    `ahead` starts the copies, `take` hands them over; both are no more than caches, so that a level that was not
-    foreseen is copied when it is asked for. Both name a level by any hashable key.
+    `ahead` starts the copies of a level, `take` hands them over; a level that was not copied ahead is copied then. Any
+    hashable key names a level.
     """
 
     def __init__(self, device: torch.device):

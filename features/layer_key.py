@@ -1,4 +1,4 @@
-"""The name of a self-attention layer, and what of it decides how much its features take."""
+"""The name of a self-attention layer, and the sizes from which the bytes of its features follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one level's network call hands over while it runs."""
+"""Receives the features of one level while its network call runs."""
 
 from __future__ import annotations
 
