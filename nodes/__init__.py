@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension
 
 from ..node_parts.guard import with_edge
+from ..node_parts.picture_route import add_picture_route
 from .apply_style import CellStyleApply
 from .blend_styles import CellStyleBlend
 from .ddim_invert import DDIMInvert
@@ -44,5 +45,8 @@ NODES = [with_edge(node) for node in _CLASSES]
 
 
 class CellStyleExtension(ComfyExtension):
+    async def on_load(self):
+        add_picture_route()
+
     async def get_node_list(self):
         return NODES

@@ -62,6 +62,17 @@ class FrontEnd:
         self.page.evaluate("(workflow) => app.loadGraphData(workflow)", workflow)
         self.page.wait_for_timeout(1000)
 
+    def load_template(self, workflow: dict[str, Any]) -> None:
+        """Open a workflow as the template browser does: all of it fills three quarters of the window."""
+        self.page.evaluate("(it) => app.loadGraphData(it, true, true, null, {openSource: 'template'})", workflow)
+        self.page.wait_for_timeout(1000)
+
+    def draw_nodes(self, anew: bool) -> None:
+        """Let the front end draw nodes as Nodes 2.0 does, or in its classic way."""
+        setting = "async (value) => { await app.extensionManager.setting.set('Comfy.VueNodes.Enabled', value) }"
+        self.page.evaluate(setting, anew)
+        self.open()
+
     def graph(self) -> dict[str, Any]:
         """The open workflow as the front end would save it."""
         return self.page.evaluate("() => app.graph.serialize()")
@@ -90,6 +101,16 @@ class FrontEnd:
         """Press Run and wait for the end; the events of the run, (name, detail)."""
         self.forget()
         self.page.get_by_role("button", name="Run", exact=True).first.click()
+        return self._until_it_ended(seconds)
+
+    def run_instead(self, prompt: dict[str, Any], seconds: float = 120) -> list[tuple[str, Any]]:
+        """Run another prompt than the open workflow's; its nodes show what those of the same ids give."""
+        self.forget()
+        send = "async (prompt) => { await app.api.queuePrompt(0, {output: prompt, workflow: app.graph.serialize()}) }"
+        self.page.evaluate(send, prompt)
+        return self._until_it_ended(seconds)
+
+    def _until_it_ended(self, seconds: float) -> list[tuple[str, Any]]:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             seen = self.page.evaluate("() => window.seen")

@@ -8,32 +8,14 @@ import pytest
 from browser_page import FrontEnd, front_end
 from demo_graph import DEMO_LOADER, RANDOM_LOADER
 from places import ROOT
-from workflow_files import NAMES, has_demo_model, nodes_of, overlapping, read_api, read_ui
-
-MODELS = sorted(
-    {
-        (model["directory"], model["name"])
-        for name in NAMES
-        for node in read_ui(name)["nodes"]
-        for model in node["properties"].get("models", [])
-    }
-)
+from workflow_files import NAMES, has_demo_model, named_models, nodes_of, overlapping, read_api, read_ui
 
 
 @pytest.fixture(scope="module")
 def page(server, chromium) -> Iterator[FrontEnd]:
     """The front end on the shared server, with (empty) files of the models that the workflows name."""
-    files = [server.models_dir / folder / name for folder, name in MODELS]
-    mine = [file for file in files if not file.exists()]
-    for file in mine:
-        file.parent.mkdir(exist_ok=True)
-        file.touch()
-    try:
-        with front_end(chromium, server.url) as opened:
-            yield opened
-    finally:
-        for file in mine:
-            file.unlink()
+    with named_models(server.models_dir), front_end(chromium, server.url) as opened:
+        yield opened
 
 
 def on_this_server(client, name: str) -> dict:

@@ -37,7 +37,7 @@ def test_noise_found_with_edges_gives_the_content_back_only_with_edges(scene):
 
 
 def test_the_workflow_has_it_there():
-    graph = read_api("sd15_lora_controlnet")
+    graph = read_api("sd15_lora_controlnet (download)")
     (control,), (prompt,) = nodes_of(graph, "ControlNetApplyAdvanced"), nodes_of(graph, "CLIPTextEncode")
     (lora,) = nodes_of(graph, "LoraLoader")
     for kind, source in (("DDIMInvert", control), ("InjectedSampler", control), ("StyleKVCapture", prompt)):

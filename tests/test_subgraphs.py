@@ -10,7 +10,7 @@ from browser_page import FrontEnd, front_end
 from places import ROOT
 from workflow_files import overlapping, put_picture
 
-NAME = "Cell style transfer"
+NAME = "Cell style graph"
 FILE = ROOT / "subgraphs" / f"{NAME}.json"
 DIALS = {"gamma": 0.75, "tau": 1.5, "strength": 1.0, "steps": 11, "preset": "custom", "speed": "custom"}
 SOCKETS = {"model": "MODEL", "conditioning": "CONDITIONING", "vae": "VAE", "content": "IMAGE", "style": "IMAGE"}

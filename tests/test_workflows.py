@@ -112,7 +112,7 @@ def test_no_widget_is_empty_for_a_fresh_user():
 
 
 def test_the_dials_are_the_papers_and_a_transfer_takes_at_most_35_calls():
-    for name in ("cell_style_demo", "sd15_cell_style", "sdxl_cell_style"):
+    for name in ("cell_style_demo", "sd15_cell_style (download)", "sdxl_cell_style (download)"):
         graph = read_api(name)
         inversions = [
             graph[node]["inputs"] for kind in ("DDIMInvert", "StyleKVCapture") for node in nodes_of(graph, kind)
@@ -151,10 +151,10 @@ def run_and_open(server, graph) -> list[np.ndarray]:
 
 
 SHAPES = {
-    "sd15_cell_style": (48, 64, 3),
-    "sdxl_cell_style": (48, 64, 3),
-    "sd15_upscaled": (48, 64, 3),
-    "sd15_lora_controlnet": (48, 64, 3),
+    "sd15_cell_style (download)": (48, 64, 3),
+    "sdxl_cell_style (download)": (48, 64, 3),
+    "sd15_upscaled (download)": (48, 64, 3),
+    "sd15_lora_controlnet (download)": (48, 64, 3),
     "gamma_tau_sheet": None,
 }
 
@@ -186,12 +186,12 @@ def test_runs_on_the_demo_model(server, name):
 def test_sd15_runs_as_it_is_shipped_on_files_of_full_shape(server):
     files = {
         server.models_dir / model["directory"] / model["name"]: WRITERS[model["directory"]]
-        for node in read_ui("sd15_lora_controlnet")["nodes"]
+        for node in read_ui("sd15_lora_controlnet (download)")["nodes"]
         for model in node["properties"].get("models", [])
     }
     try:
         assert [write(path) > size for (path, write), size in zip(files.items(), (2e9, 1e6, 7e8), strict=True)]
-        for name in ("sd15_cell_style", "sd15_lora_controlnet"):
+        for name in ("sd15_cell_style (download)", "sd15_lora_controlnet (download)"):
             graph = with_small_pictures(shortened(read_api(name), steps=2, width=64), server.input_dir, (64, 64))
             (picture,) = run_and_open(server, graph)
             assert picture.shape == (64, 64, 3)

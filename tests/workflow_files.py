@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,12 @@ import make_workflows as make_workflows  # handed on: only here is their folder 
 from swap_model import Graph, with_model
 from swap_model import nodes_of as nodes_of
 from swap_model import shortened as shortened
+from swap_model import without_helpers as without_helpers
 
 UI_FILES = sorted((ROOT / "workflows").glob("*.json"))
 NAMES = [path.stem for path in UI_FILES]
 TITLE = 30  # height of a node's title bar, above its position
-KINDS = {"sdxl_cell_style": "sdxl"}
+KINDS = {"sdxl_cell_style (download)": "sdxl"}
 
 
 def read_ui(name: str) -> dict[str, Any]:
@@ -98,3 +101,23 @@ def put_upscaler(path: Path) -> None:
     torch.manual_seed(0)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(ESRGAN(num_filters=8, num_blocks=1, scale=4).state_dict(), path)
+
+
+@contextlib.contextmanager
+def named_models(folder: Path) -> Iterator[None]:
+    """While it is entered, a models folder has an (empty) file for each model that the workflows name."""
+    named = {
+        folder / model["directory"] / model["name"]
+        for name in NAMES
+        for node in read_ui(name)["nodes"]
+        for model in node["properties"].get("models", [])
+    }
+    missing = [path for path in named if not path.exists()]
+    for path in missing:
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    try:
+        yield
+    finally:
+        for path in missing:
+            path.unlink()

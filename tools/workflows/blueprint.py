@@ -6,7 +6,8 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from workflow_graph import GAP, VERSIONS, Graph, Node, Output
+from layout import GAP
+from workflow_graph import VERSIONS, Graph, Node, Output
 from workflow_nodes import MARGIN, SLOT, WIDGET, WIDTH, NodeType
 
 ENTRANCE, EXIT = -10, -20  # the ids that the front end gives to the two ends of a subgraph

@@ -1,4 +1,4 @@
-"""The blueprint "Cell style transfer": the paper's graph as one node, for any model, with its dials outside."""
+"""The blueprint "Cell style graph": the paper's graph as one node, for any model, with its dials outside."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALIASES = ["style transfer", "StyleID", "style injection", "stylise micrograph",
 
 def cell_style_transfer() -> Blueprint:
     """Model, conditioning, VAE, content and style in; the stylised picture out."""
-    graph = Graph("Cell style transfer")
+    graph = Graph("Cell style graph")
     blueprint = Blueprint(graph, DESCRIPTION, ALIASES)
     wires = {name: blueprint.socket(name, name.upper()) for name in ("model", "conditioning", "vae")}
     model = Model([], **wires)

@@ -37,13 +37,13 @@ def demo() -> Graph:
 
 def sd15() -> Graph:
     """Stable Diffusion 1.5, the paper's setting."""
-    graph = Graph("sd15_cell_style")
+    graph = Graph("sd15_cell_style (download)")
     return _transfer(graph, checkpoint(graph, SD15, 512), GOLGI, INK_WASH)
 
 
 def sdxl() -> Graph:
     """SDXL base 1.0."""
-    graph = Graph("sdxl_cell_style")
+    graph = Graph("sdxl_cell_style (download)")
     return _transfer(graph, checkpoint(graph, SDXL, 1024), PLANT, MURAL)
 
 

@@ -43,7 +43,7 @@ PROMPT = "impressionism, watercolor painting"  # what the LoRA was trained with
 
 def sd15_lora_controlnet() -> Graph:
     """Stable Diffusion 1.5 with a watercolour LoRA and a ControlNet for edges."""
-    graph = Graph("sd15_lora_controlnet")
+    graph = Graph("sd15_lora_controlnet (download)")
     model = checkpoint(graph, SD15, 512, LORA, PROMPT)
     model.nodes[1].values |= {"strength_model": 0.75, "strength_clip": 0.75}
     picture = example(graph, "Content", CHLOROPLAST)
@@ -72,7 +72,7 @@ def sd15_lora_controlnet() -> Graph:
     nodes = [matched, *sampler(graph, controlled, content, style.last["style_kv"], matched[0])]
     nodes[1].values["gamma"] = 0.5
     save = saved(graph, nodes[-1][0])
-    notes = note(graph, "LoRA and ControlNet", CONTROLLED, canvas=(300, 520))
+    notes = note(graph, "LoRA and ControlNet", CONTROLLED)
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content with its edges", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Transfer", BROWN, [nodes, [save]]))

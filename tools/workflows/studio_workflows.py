@@ -73,7 +73,7 @@ def any_sampler() -> Graph:
     )
     picture = graph.add("VAEDecode", "VAE Decode", samples=sampled[0], vae=model.vae)
     save = saved(graph, picture[0])
-    notes = note(graph, "Any sampler", ANY, canvas=(300, 360))
+    notes = note(graph, "Any sampler", ANY)
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Style on the model", PURPLE, [[apply, matched]]))
@@ -83,7 +83,7 @@ def any_sampler() -> Graph:
 
 def sd15_upscaled() -> Graph:
     """An upscaler and a second latent pass after the transfer."""
-    graph = Graph("sd15_upscaled")
+    graph = Graph("sd15_upscaled (download)")
     model = checkpoint(graph, SD15, 512)
     content, style = content_branch(graph, model, TISSUE), style_branch(graph, model, IMPRESSION)
     matched = adain(graph, content, style)
@@ -108,8 +108,8 @@ def sd15_upscaled() -> Graph:
         canvas=(300, 540),
     )
     picture = graph.add("VAEDecode", "VAE Decode", samples=second[0], vae=model.vae)
-    save = saved(graph, picture[0], canvas=(640, 700))
-    notes = note(graph, "The second pass", UPSCALED, canvas=(300, 340))
+    save = saved(graph, picture[0], canvas=(560, 600))
+    notes = note(graph, "The second pass", UPSCALED)
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Transfer", BROWN, [nodes]))
@@ -130,11 +130,10 @@ def micrograph_fidelity() -> Graph:
         invert=True,
         size="resize and pad",
         longest_side=512,
-        canvas=(320, 800),
     )
     latent = graph.add("VAEEncode", "VAE Encode", pixels=file["image"], vae=model.vae)
     invert = graph.add("DDIMInvert", "DDIM Invert (content)", **model.shared, latent=latent[0], **FAST)
-    content = Branch([[file], [latent, invert]], file["image"], latent[0], invert)
+    content = Branch([[latent, invert]], file["image"], latent[0], invert)
     style = style_branch(graph, model, INK_WASH)
     matched = adain(graph, content, style)
     nodes = [matched, *sampler(graph, model, content, style.last["style_kv"], matched[0])]
@@ -148,11 +147,11 @@ def micrograph_fidelity() -> Graph:
         style=style.image,
         mask=file["mask"],
     )
-    preview = graph.add("PreviewImage", "Fidelity report", images=report["report"], canvas=(640, 480))
-    notes = note(graph, "The report", REPORT, canvas=(300, 400))
-    graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
-    graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
-    graph.column(("Transfer", BROWN, [[*nodes, back]]))
+    preview = graph.add("PreviewImage", "Fidelity report", images=report["report"], canvas=(560, 420))
+    notes = note(graph, "The report", REPORT)
+    graph.column(("Model", BLUE, [model.nodes]), ("Micrograph", GREEN, [[file]]))
+    graph.column(("Content", GREEN, [[latent, invert]]), ("", "", [[notes]]))
+    graph.column(("Style", PURPLE, style.columns), ("Transfer", BROWN, [[*nodes, back]]))
     graph.column(("Result", BROWN, [[save, report], [preview]]))
     return graph
 

@@ -71,6 +71,7 @@ def gamma_tau_sheet() -> Graph:
         gammas="0.75, 0.5, 0.3",
         taus="1.0, 1.5, 2.0",
         picture_size=256,
+        canvas=(300, 810),
     )
     sheet = saved(graph, sweep["sheet"], "Contact sheet", canvas=(760, 760))
     notes = note(graph, "The sheet", SHEET)
@@ -98,12 +99,12 @@ def style_library() -> Graph:
         overwrite=True,
         canvas=(300, 380),
     )
-    load = graph.add("CellStyleLoad", "Load Style", model=model.model, file_name=keep["file"], canvas=(300, 360))
+    load = graph.add("CellStyleLoad", "Load Style", model=model.model, file_name=keep["file"])
     palette = {"content": content.last["inverted"], "style": load["inverted"]}
     matched = graph.add("LatentAdaIN", "Latent AdaIN", **palette)
     nodes = [matched, *sampler(graph, model, content, load["style_kv"], matched[0])]
     save = saved(graph, nodes[-1][0], "Stylised micrographs")
-    notes = note(graph, "The library", LIBRARY, canvas=(300, 480))
+    notes = note(graph, "The library", LIBRARY)
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
     graph.column(("Save (once)", PURPLE, [[keep]]), ("Load", PURPLE, [[load]]))
@@ -140,12 +141,13 @@ def two_styles_by_mask() -> Graph:
     settings = graph.add("CellStyleSettings", "Each style keeps its own palette", adain_rate=0.4, adain_end=1.0)
     nodes = sampler(graph, model, content, blend[0], noise[0])
     nodes[0].wires["settings"] = settings[0]
-    save = saved(graph, nodes[-1][0])
-    notes = note(graph, "The masks", MASKS, canvas=(300, 400))
-    graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]), ("Content", GREEN, content.columns))
+    save = saved(graph, nodes[-1][0], canvas=(360, 340))
+    notes = note(graph, "The masks", MASKS)
+    graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
+    graph.column(("Masks", GREEN, [[everywhere, half, mask, rest]]), ("Content", GREEN, content.columns))
     graph.column(("Style of the masked part", PURPLE, left.columns), ("Style of the rest", PURPLE, right.columns))
-    graph.column(("Masks", GREEN, [[everywhere, half, mask, rest], [blend, *palettes, noise]]))
-    graph.column(("Transfer", BROWN, [[settings, *nodes], [save]]))
+    graph.column(("Both styles", PURPLE, [[blend, *palettes, noise, settings]]))
+    graph.column(("Transfer", BROWN, [nodes, [save]]))
     return graph
 
 
@@ -172,7 +174,6 @@ def style_presets() -> Graph:
             gamma=gamma,
             tau=tau,
             **FAST,
-            canvas=(300, 390),
         )
         rows.append((title, [[picture], [transfer], [saved(graph, transfer[0], title, canvas=(340, 340))]]))
     notes = note(graph, "The dials", DIALS)

@@ -7,9 +7,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from layout import Frame, arrange
+from notes import note_sizes
 from workflow_nodes import OPTIONAL_SHAPE, ROOT, NodeType, node_type
 
-TITLE, GAP, PADDING, GROUP_TITLE = 30, 34, 20, 44
 _PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 # the pack's own version, and the oldest ComfyUI it runs on
 VERSIONS = {
@@ -40,6 +41,10 @@ class Node:
     size: tuple[int, int]
     position: tuple[int, int] = (0, 0)
 
+    def sizes(self) -> list[tuple[int, int]]:
+        """The sizes that it may have on the canvas: several for a note, which is as high as its width makes it."""
+        return note_sizes(self.values["text"]) if self.name == "MarkdownNote" else [self.size]
+
     def __getitem__(self, output: str | int) -> Output:
         """The output of that name, or that number."""
         names = [name for name, _ in self.type.outputs]
@@ -48,10 +53,10 @@ class Node:
 
 @dataclass
 class Group:
-    """A titled frame (no frame without a title) around columns of nodes."""
+    """A titled frame (no frame without a title) around nodes."""
 
     title: str
-    columns: list[list[Node]]
+    nodes: list[Node]
     colour: str
     bounding: tuple[int, int, int, int] = (0, 0, 0, 0)
 
@@ -62,7 +67,7 @@ class Graph:
 
     name: str
     nodes: list[Node] = field(default_factory=list)
-    blocks: list[list[Group]] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
 
     def add(
         self,
@@ -95,21 +100,38 @@ class Graph:
         return node
 
     def column(self, *groups: tuple[str, str, list[list[Node]]]) -> None:
-        """A column of groups, right of those before: (title, colour, columns of nodes) each, from top to bottom."""
-        self.blocks.append([Group(title, columns, colour) for title, colour, columns in groups])
+        """Groups, in the order in which they are read: (title, colour, nodes in lists) each.
+
+        The lists say what stands before what; how they become columns is the layout's choice.
+        """
+        for title, colour, lists in groups:
+            self.groups.append(Group(title, [node for nodes in lists for node in nodes], colour))
 
     def place(self) -> None:
-        """Give every group its frame and every node its position, so that nothing overlaps."""
-        x = 0
-        for block in self.blocks:
-            y, widest = 0, 0
-            for group in block:
-                width, height = _place_group(group, x, y)
-                widest, y = max(widest, width), y + height + GAP
-            x += widest + GAP
-        placed = [node.id for block in self.blocks for group in block for column in group.columns for node in column]
+        """Give every group its frame and every node its place and, if it is a note, its size: nothing overlaps.
+
+        Raises: ValueError when a node is in no group, or in two, and when no window holds a group.
+        """
+        placed = [node.id for group in self.groups for node in group.nodes]
         if sorted(placed) != [node.id for node in self.nodes]:
             raise ValueError(f"{self.name}: every node has to be in one group; placed are {sorted(placed)}.")
+        frames = [Frame(sorted(group.nodes, key=self._depth), bool(group.title), Node.sizes) for group in self.groups]
+        arrange(frames)
+        for group, frame in zip(self.groups, frames, strict=True):
+            group.bounding = (*frame.corner, frame.shape.width, frame.shape.height)
+            for node, position, size in frame.positions():
+                node.position, node.size = position, size
+
+    def _depth(self, node: Node) -> int:
+        """How many wires the longest way to a node has."""
+        known: dict[int, int] = {}
+
+        def depth(each: Node) -> int:
+            if each.id not in known:
+                known[each.id] = max((depth(wire.node) + 1 for wire in each.wires.values()), default=0)
+            return known[each.id]
+
+        return depth(node)
 
     def links(self) -> list[list[Any]]:
         """[id, from node, from slot, to node, to slot, type] of every wire, in the order of the nodes."""
@@ -147,7 +169,7 @@ class Graph:
 
     def ui_groups(self) -> list[dict[str, Any]]:
         """The frames that have a title, as the front end saves them."""
-        groups = [group for block in self.blocks for group in block if group.title]
+        groups = [group for group in self.groups if group.title]
         return [
             {
                 "id": number,
@@ -172,22 +194,6 @@ class Graph:
                     inputs[socket.name] = [str(wire.node.id), wire.slot]
             prompt[str(node.id)] = {"inputs": inputs, "class_type": node.name, "_meta": {"title": node.title}}
         return prompt
-
-
-def _place_group(group: Group, x: int, y: int) -> tuple[int, int]:
-    """Positions inside a group whose frame starts at (x, y); returns the frame's width and height."""
-    top = y + (GROUP_TITLE if group.title else 0)
-    right, bottom = x + PADDING, top
-    for column in group.columns:
-        left, down = right, top
-        for node in column:
-            node.position = (left, down + TITLE)
-            right = max(right, left + node.size[0])
-            down += TITLE + node.size[1] + PADDING
-        right, bottom = right + GAP, max(bottom, down)
-    width, height = right - GAP + PADDING - x, bottom - y
-    group.bounding = (x, y, width, height)
-    return width, height
 
 
 def _ui_node(node: Node, order: int, links: list[list[Any]]) -> dict[str, Any]:

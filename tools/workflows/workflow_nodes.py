@@ -27,10 +27,22 @@ GROWING = {
 }
 # text that only comes by a wire; the schema file does not say so
 FORCED = {("CellStyleRestoreSize", "metadata"), ("CellStyleLoad", "file_name")}
-SLOT, WIDGET, MARGIN, WIDTH = 20, 24, 14, 300
-PREVIEW = 240  # the live preview that a node shows below its widgets, and keeps
+# heights that do in both ways in which the front end draws nodes: the classic one, and Nodes 2.0
+SLOT, WIDGET, MARGIN, WIDTH = 20, 28, 14, 300
+BADGE = 24  # what Nodes 2.0 has below the nodes of a pack
+CLASSIC_WIDGET = 24  # counts where Nodes 2.0 folds most inputs away as advanced
+FOLDING = {"DDIMInvert", "StyleKVCapture", "LatentAdaIN", "InjectedSampler", "CellStyleApply", "CellStyleSweep"}
+FOLDING |= {"CellStyleFidelity", "CellStyleLoadMicrograph"}
+PREVIEW = 246  # a picture below the widgets: the live preview, which stays, or what the node shows
 UPLOADING = {"CellStyleLoadMicrograph"}
-PREVIEWING = {"DDIMInvert", "StyleKVCapture", "InjectedSampler", "CellStyleSweep", "CellStyleLoadExample"}
+PREVIEWING = {"DDIMInvert", "StyleKVCapture", "InjectedSampler", "CellStyleSweep"}
+PREVIEWING |= {
+    "CellStyleLoadExample",
+    "CellStyleLoadMicrograph",
+    "CellStyleTransfer",
+    "CellStyleLoad",
+    "CellStyleFidelity",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,7 @@ class NodeType:
 
     size: canvas size in pixels without the title bar, computed from the slots when not given. preview: room for one.
     upload: the front end adds its upload button, which has a slot and a saved value of its own, after the widgets.
+    folds: Nodes 2.0 hides most of its inputs until they are asked for.
     """
 
     inputs: tuple[Input, ...] = ()
@@ -68,6 +81,7 @@ class NodeType:
     size: tuple[int, int] | None = None
     preview: bool = False
     upload: bool = False
+    folds: bool = False
     colours: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -109,8 +123,10 @@ class NodeType:
         """Width and height on the canvas."""
         if self.size:
             return self.size
-        slots = max(len(self.sockets), len(self.outputs)) * SLOT + len(self.widgets) * WIDGET
-        return WIDTH, slots + MARGIN + PREVIEW * self.preview
+        slots = max(len(self.sockets), len(self.outputs)) * SLOT + MARGIN + PREVIEW * self.preview
+        if self.folds:
+            return WIDTH, slots + (len(self.widgets) + self.upload) * CLASSIC_WIDGET
+        return WIDTH, slots + (len(self.widgets) + self.upload) * WIDGET + BADGE * (self.pack == "cellstyle")
 
 
 IMAGE_OUT, LATENT_OUT, MASK_OUT = (("IMAGE", "IMAGE"),), (("LATENT", "LATENT"),), (("MASK", "MASK"),)
@@ -166,9 +182,9 @@ CORE = {
     "SaveImage": NodeType(
         (Input("images", "IMAGE"), Input("filename_prefix", "STRING", "ComfyUI")),
         (("images", "IMAGE"),),
-        size=(420, 480),
+        size=(360, 400),
     ),
-    "PreviewImage": NodeType((Input("images", "IMAGE"),), (("images", "IMAGE"),), size=(420, 260)),
+    "PreviewImage": NodeType((Input("images", "IMAGE"),), (("images", "IMAGE"),), size=(360, 280)),
     "SolidMask": NodeType(
         (Input("value", "FLOAT", 1.0), Input("width", "INT", 512), Input("height", "INT", 512)), MASK_OUT
     ),
@@ -249,7 +265,9 @@ def _read(name: str, entry: dict[str, Any]) -> NodeType:
         for each in entry["inputs"]
     )
     outputs = tuple((each["name"], each["type"]) for each in entry["outputs"])
-    return NodeType(inputs, outputs, "cellstyle", preview=name in PREVIEWING, upload=name in UPLOADING)
+    return NodeType(
+        inputs, outputs, "cellstyle", preview=name in PREVIEWING, upload=name in UPLOADING, folds=name in FOLDING
+    )
 
 
 def _default(entry: dict[str, Any]) -> Any:

@@ -155,8 +155,9 @@ def sampler(graph: Graph, model: Model, content: Branch, style_kv: Output, noise
 def saved(
     graph: Graph, image: Output, title: str = "Stylised micrograph", canvas: tuple[int, int] | None = None
 ) -> Node:
-    """Save Image under the workflow's name."""
-    return graph.add("SaveImage", title, images=image, filename_prefix=f"CellStyle/{graph.name}", canvas=canvas)
+    """Save Image under the workflow's name, without what its title says in brackets."""
+    prefix = f"CellStyle/{graph.name.split(' (')[0]}"
+    return graph.add("SaveImage", title, images=image, filename_prefix=prefix, canvas=canvas)
 
 
 def note(graph: Graph, title: str, text: str, canvas: tuple[int, int] | None = None) -> Node:
