@@ -22,6 +22,7 @@ from .errors import PictureFailed, StationDown
 
 _BLOCK = 1 << 20
 _LOOK_EVERY = 10  # calls of `alive`, of which there is one a second
+_START_LIMIT = 600.0  # seconds: a cold shared disk and a busy node take minutes
 _MOST_UPLOAD = str(1 << 20)  # MB: our own servers take any picture
 
 
@@ -110,6 +111,7 @@ class OwnStation(Station):
                 env=self.env,
                 cpu=self.cpu,
                 runs=run_folder(),
+                timeout=_START_LIMIT,
             )
             self.server = server
             try:

@@ -22,6 +22,9 @@ DOCUMENTS = sorted(ROOT.glob("*.md"))
 RUN_BY = {
     "python3 tools/demo.py": "test_demo_tool.py, test_the_demo_runs_from_the_command_line",
     "python3 tools/demo.py --serve": "test_the_demo_serves_until_it_is_told_to_stop",
+    "python3 tools/batch.py WORKFLOW.json --content 'FOLDER/**/*.tif' --style INK.safetensors --out RESULTS": (
+        "test_fleet_documents.py, test_the_readmes_command_runs"
+    ),
     "python3 tools/test.py": "every run of the tests",
     "python3 tools/test.py tests/test_parity.py": "every run of the tests",
     "cd ComfyUI/custom_nodes": "test_a_clone_in_custom_nodes_is_all_it_takes",
@@ -32,7 +35,7 @@ RUN_BY = {
 
 def commands(text: str) -> list[str]:
     """The lines of shell blocks, and `python3 ...` within sentences; comments dropped."""
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()] + re.findall(r"`(python3 [^`]+)`", text)
     return [line.split(" #")[0].strip() for line in lines if line.strip()]
 
