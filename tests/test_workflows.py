@@ -37,6 +37,9 @@ FOLDERS = {
     "UpscaleModelLoader": "upscale_models",
     "LoraLoader": "loras",
     "ControlNetLoader": "controlnet",
+    "UNETLoader": "diffusion_models",
+    "CLIPLoader": "text_encoders",
+    "VAELoader": "vae",
 }
 WRITERS = {"checkpoints": write_sd15_checkpoint, "loras": write_sd15_lora, "controlnet": write_sd15_controlnet}
 

@@ -32,30 +32,36 @@ from workflow_parts import (
 def demo() -> Graph:
     """The embedded model: runs with no download."""
     graph = Graph("cell_style_demo")
-    return _transfer(graph, demo_model(graph), CHLOROPLAST, PORCELAIN)
+    return transfer(graph, demo_model(graph), CHLOROPLAST, PORCELAIN)
 
 
 def sd15() -> Graph:
     """Stable Diffusion 1.5, the paper's setting."""
     graph = Graph("sd15_cell_style (download)")
-    return _transfer(graph, checkpoint(graph, SD15, 512), GOLGI, INK_WASH)
+    return transfer(graph, checkpoint(graph, SD15, 512), GOLGI, INK_WASH)
 
 
 def sdxl() -> Graph:
     """SDXL base 1.0."""
     graph = Graph("sdxl_cell_style (download)")
-    return _transfer(graph, checkpoint(graph, SDXL, 1024), PLANT, MURAL)
+    return transfer(graph, checkpoint(graph, SDXL, 1024), PLANT, MURAL)
 
 
-def _transfer(graph: Graph, model: Model, cells: str, texture: str) -> Graph:
-    """The method: invert the content, capture the style, match their statistics, sample with the injection."""
-    content, style = content_branch(graph, model, cells), style_branch(graph, model, texture)
+def transfer(
+    graph: Graph, model: Model, cells: str, texture: str, text: str = "", inversion: dict | None = None
+) -> Graph:
+    """The method: invert the content, capture the style, match their statistics, sample with the injection.
+
+    text: of the note, with {width}; the usual one without. inversion: of both branches.
+    """
+    more = {} if inversion is None else {"inversion": inversion}
+    content, style = content_branch(graph, model, cells, **more), style_branch(graph, model, texture, **more)
     matched = adain(graph, content, style)
     nodes = [matched, *sampler(graph, model, content, style.last["style_kv"], matched[0])]
     preview = graph.add("PreviewImage", "Preview", images=nodes[-1][0])
     save = saved(graph, nodes[-1][0])
-    text = DIALS
-    if model.width:
+    text = text.format(width=model.width) if text else DIALS
+    if model.width and text.startswith(DIALS):
         text += f"- Pictures are scaled to a width of {model.width} pixels, the size this model knows best.\n"
     notes = note(graph, "The dials", text)
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))

@@ -10,6 +10,9 @@ DEMO_LOADER = "CellStyleLoadDemoModel"
 LOADERS = {
     "CheckpointLoaderSimple": {0: 0, 2: 2},
     "LoraLoader": {0: 0},
+    "UNETLoader": {0: 0},
+    "CLIPLoader": {},
+    "VAELoader": {0: 2},
     "CLIPTextEncode": {0: 1},
     DEMO_LOADER: {0: 0, 1: 1, 2: 2},
 }

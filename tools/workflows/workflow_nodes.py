@@ -134,6 +134,14 @@ CORE = {
     "CheckpointLoaderSimple": NodeType(
         (Input("ckpt_name", "COMBO"),), (("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")), size=(WIDTH, 98)
     ),
+    "UNETLoader": NodeType(
+        (Input("unet_name", "COMBO"), Input("weight_dtype", "COMBO", "default")), (("MODEL", "MODEL"),)
+    ),
+    "CLIPLoader": NodeType(
+        (Input("clip_name", "COMBO"), Input("type", "COMBO"), Input("device", "COMBO", "default", optional=True)),
+        (("CLIP", "CLIP"),),
+    ),
+    "VAELoader": NodeType((Input("vae_name", "COMBO"),), (("VAE", "VAE"),)),
     "CLIPTextEncode": NodeType(
         (Input("text", "STRING", ""), Input("clip", "CLIP")), (("CONDITIONING", "CONDITIONING"),), size=(WIDTH, 110)
     ),

@@ -106,17 +106,21 @@ def example(graph: Graph, title: str, name: str) -> Node:
     return graph.add("CellStyleLoadExample", title, picture=name)
 
 
-def content_branch(graph: Graph, model: Model, *names: str) -> Branch:
+def content_branch(graph: Graph, model: Model, *names: str, inversion: dict = FAST) -> Branch:
     """A picture, or a batch of several, to DDIM Invert."""
-    return _branch(graph, model, "Content", names or (CHLOROPLAST,), "DDIMInvert", "DDIM Invert (content)")
+    return _branch(graph, model, "Content", names or (CHLOROPLAST,), "DDIMInvert", "DDIM Invert (content)", inversion)
 
 
-def style_branch(graph: Graph, model: Model, name: str = PORCELAIN, title: str = "Style") -> Branch:
+def style_branch(
+    graph: Graph, model: Model, name: str = PORCELAIN, title: str = "Style", inversion: dict = FAST
+) -> Branch:
     """A picture to Style K/V Capture."""
-    return _branch(graph, model, title, (name,), "StyleKVCapture", "Style K/V Capture")
+    return _branch(graph, model, title, (name,), "StyleKVCapture", "Style K/V Capture", inversion)
 
 
-def _branch(graph: Graph, model: Model, title: str, names: tuple[str, ...], last: str, last_title: str) -> Branch:
+def _branch(
+    graph: Graph, model: Model, title: str, names: tuple[str, ...], last: str, last_title: str, inversion: dict
+) -> Branch:
     pictures = [example(graph, title, name) for name in names]
     image, scaled = pictures[0][0], []
     if len(pictures) > 1:
@@ -127,7 +131,7 @@ def _branch(graph: Graph, model: Model, title: str, names: tuple[str, ...], last
         scale = graph.add("ImageScale", f"Scale to a width of {model.width}", image=image, width=model.width, height=0)
         image, scaled = scale[0], [*scaled, scale]
     latent = graph.add("VAEEncode", "VAE Encode", pixels=image, vae=model.vae)
-    node = graph.add(last, last_title, **model.shared, latent=latent[0], **FAST)
+    node = graph.add(last, last_title, **model.shared, latent=latent[0], **inversion)
     return Branch([pictures, [*scaled, latent, node]], image, latent[0], node)
 
 
