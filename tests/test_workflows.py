@@ -15,6 +15,7 @@ from places import ROOT
 from sd15_checkpoint import write_sd15_checkpoint
 from sd15_helpers import write_sd15_controlnet, write_sd15_lora
 from test_server import changed
+from transformer_checkpoints import write_clip, write_flux2, write_flux2_vae
 from workflow_files import (
     KINDS,
     NAMES,
@@ -158,6 +159,13 @@ SHAPES = {
     "sdxl_cell_style (download)": (48, 64, 3),
     "sd15_upscaled (download)": (48, 64, 3),
     "sd15_lora_controlnet (download)": (48, 64, 3),
+    "sd15_cell_style": (48, 64, 3),
+    "sdxl_cell_style": (48, 64, 3),
+    "sd15_upscaled": (48, 64, 3),
+    "zimage_cell_style (download)": (48, 64, 3),
+    "flux2_klein_cell_style (download)": (48, 64, 3),
+    "qwen_image_cell_style (download)": (48, 64, 3),
+    "sd15_lora_controlnet": (48, 64, 3),
     "gamma_tau_sheet": None,
 }
 
@@ -200,6 +208,33 @@ def test_sd15_runs_as_it_is_shipped_on_files_of_full_shape(server):
             assert picture.shape == (64, 64, 3)
             assert picture.std() > 1
         assert "lora key not loaded" not in server.log()
+    finally:
+        for path in files:
+            path.unlink(missing_ok=True)
+        server.client.free()
+
+
+def test_flux2_klein_runs_as_it_is_shipped_through_comfyuis_own_loaders(server):
+    """Small files under the names of the downloads: UNETLoader, CLIPLoader and VAELoader read them."""
+    name = "flux2_klein_cell_style (download)"
+    writers = {
+        "diffusion_models": write_flux2,
+        "text_encoders": write_clip,
+        "vae": write_flux2_vae,
+    }
+    files = {
+        server.models_dir / model["directory"] / model["name"]: writers[model["directory"]]
+        for node in read_ui(name)["nodes"]
+        for model in node["properties"].get("models", [])
+    }
+    try:
+        for path, write in files.items():
+            write(path)
+        graph = with_small_pictures(shortened(read_api(name), steps=2, width=64), server.input_dir, (64, 64))
+        (picture,) = run_and_open(server, graph)
+        assert picture.shape == (64, 64, 3)
+        assert picture.std() > 1
+        assert "clip missing" not in server.log()
     finally:
         for path in files:
             path.unlink(missing_ok=True)
