@@ -159,13 +159,9 @@ SHAPES = {
     "sdxl_cell_style (download)": (48, 64, 3),
     "sd15_upscaled (download)": (48, 64, 3),
     "sd15_lora_controlnet (download)": (48, 64, 3),
-    "sd15_cell_style": (48, 64, 3),
-    "sdxl_cell_style": (48, 64, 3),
-    "sd15_upscaled": (48, 64, 3),
     "zimage_cell_style (download)": (48, 64, 3),
     "flux2_klein_cell_style (download)": (48, 64, 3),
     "qwen_image_cell_style (download)": (48, 64, 3),
-    "sd15_lora_controlnet": (48, 64, 3),
     "gamma_tau_sheet": None,
 }
 
