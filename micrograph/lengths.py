@@ -35,7 +35,7 @@ def _factor(unit: str) -> float | None:
     unit = unicodedata.normalize("NFKC", unit).strip().strip("\0.[]()").strip()
     unit = unit.replace("\ufffdm", "μm")
     folded = unit.lower()
-    if unit[-1:] == "m" and (unit[:-1] in METRES or folded[:-1] in METRES):
+    if folded[-1:] == "m" and (unit[:-1] in METRES or folded[:-1] in METRES):
         return 10.0 ** (METRES[unit[:-1] if unit[:-1] in METRES else folded[:-1]] + 6)
     word = re.fullmatch(r"(\w*?)met(?:er|re)s?", folded)
     if word and word[1] in PREFIXES:

@@ -21,7 +21,7 @@ VENDORS = (
     (0, b"ZISRAWFILE", open_czi),
     (0, b"\x70\0\0\0", open_lif),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", open_oif),
-    (0, b"\xff\xfeF\0i\0l\0e\0", open_oif),
+    (0, b"\xff\xfe[\0", open_oif),  # settings as UTF-16
     (208, b"MAP ", open_mrc),
     (208, b"MAP\0", open_mrc),
     (128, b"DICM", open_dicom),
@@ -74,7 +74,5 @@ def _what(head: bytes) -> str:
     other = next((what for at, magic, what in OTHERS if head[at : at + len(magic)] == magic), None)
     if other:
         return f"is not a TIFF, PNG or JPEG file but {other}."
-    what = (
-        "is empty" if not head else "is not a TIFF, PNG or JPEG file, nor one of the microscopes' formats that are read"
-    )
+    what = "is empty" if not head else "is not a TIFF, PNG or JPEG file, nor another format that is read"
     return f"{what}. Save it as TIFF (Fiji opens most microscope formats) and load that."

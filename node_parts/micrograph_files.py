@@ -6,10 +6,17 @@ import os
 
 import folder_paths
 
+from ..micrograph.folder import names_in
 from ..micrograph.paths import OUT, path_inside
 from .example_pictures import example_path
 
-EXTENSIONS = (".tif", ".tiff", ".btf", ".tf8", ".lsm", ".svs", ".png", ".jpg", ".jpeg")
+EXTENSIONS = (
+    ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk", ".gel", ".zif", ".svs", ".ndpi", ".scn", ".bif", ".qptiff",
+    ".png", ".jpg", ".jpeg", ".jfif", ".jpe",
+    ".czi", ".lif", ".oib", ".oif", ".mrc", ".mrcs", ".map", ".rec", ".st", ".ali", ".dm3", ".dm4", ".dcm", ".dicom",
+)  # fmt: skip
+"""Ends of the names that are listed, and offered for upload (web/js/upload_micrographs.js has the same); what a file is
+its content says."""
 NO_EXAMPLE = "none"
 
 
@@ -33,3 +40,13 @@ def micrograph_path(file: str | None, example: str = NO_EXAMPLE) -> str:
     if os.path.realpath(folder_paths.get_annotated_filepath(str(file))) != path:
         raise ValueError(f"file {name[:200]!r} {OUT}")
     return path
+
+
+def micrograph_folder(text: str) -> list[tuple[str, str]]:
+    """(name within the input folder, path) of the micrographs of a folder of it, or of a pattern ("plate 1/*.tif").
+
+    Raises: ValueError for anything that leads out of the input folder, and where nothing is found.
+    """
+    root = folder_paths.get_input_directory()
+    names = names_in(root, text, EXTENSIONS)
+    return [(name, path_inside(root, name)) for name in names]

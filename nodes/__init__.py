@@ -12,6 +12,7 @@ from .injected_sampler import InjectedSampler
 from .latent_adain import LatentAdaIN
 from .load_demo_model import CellStyleLoadDemoModel
 from .load_example import CellStyleLoadExample
+from .load_folder import CellStyleLoadFolder
 from .load_micrograph import CellStyleLoadMicrograph
 from .load_style import CellStyleLoad
 from .preset import CellStylePreset
@@ -40,6 +41,7 @@ _CLASSES = [
     CellStyleLoadDemoModel,
     CellStyleLoadExample,
     CellStylePreset,
+    CellStyleLoadFolder,
 ]
 NODES = [with_edge(node) for node in _CLASSES]
 

@@ -8,10 +8,10 @@ import os
 import torch
 from comfy_api.latest import io, ui
 
-from ..micrograph.canvas import FILLS, SIZES
-from ..micrograph.load import CONTRASTS, PLANES, STACK_AXES, Choices, load_micrograph
+from ..micrograph.load import Choices, load_micrograph
 from ..node_parts.example_pictures import example_names
 from ..node_parts.micrograph_files import NO_EXAMPLE, micrograph_names, micrograph_path
+from ..node_parts.micrograph_inputs import micrograph_inputs
 from ..node_parts.wire_types import CATEGORY
 
 PREVIEWED = 4
@@ -26,7 +26,9 @@ class CellStyleLoadMicrograph(io.ComfyNode):
             category=CATEGORY,
             description=(
                 "Loads a microscopy picture: 8, 12 and 16 bit, real-valued, multi-channel, z-stacks and time series, "
-                "OME-TIFF, ImageJ TIFF, BigTIFF, PNG and JPEG. Nothing of a 16-bit picture is lost before the contrast."
+                "OME-TIFF, ImageJ TIFF, BigTIFF, slides (SVS, NDPI), PNG and JPEG, and, with the vendor's optional "
+                "package, CZI, LIF, OIB, MRC, DM3, DM4 and DICOM. Nothing of a 16-bit picture is lost before the "
+                "contrast."
             ),
             search_aliases=[
                 "load tiff",
@@ -37,6 +39,11 @@ class CellStyleLoadMicrograph(io.ComfyNode):
                 "imagej",
                 "fluorescence",
                 "lsm",
+                "czi",
+                "lif",
+                "svs",
+                "dicom",
+                "mrc",
             ],
             inputs=[
                 io.Combo.Input(
@@ -44,175 +51,11 @@ class CellStyleLoadMicrograph(io.ComfyNode):
                     options=micrograph_names(),
                     upload=io.UploadType.image,
                     tooltip=(
-                        "A TIFF, PNG or JPEG in ComfyUI's input folder. Drop a file on the node to upload it; in the "
-                        "upload button's dialog choose all files to see TIFFs."
+                        "A micrograph in ComfyUI's input folder: TIFF and its kin, PNG, JPEG, CZI, LIF, OIB, MRC, "
+                        "DM3, DM4 or DICOM. Drop a file on the node to upload it, or use the button."
                     ),
                 ),
-                io.String.Input(
-                    "channels",
-                    default="auto",
-                    tooltip=(
-                        'Which channels: numbers from 1 or names, such as "1,3", "1-4" or "DAPI, GFP". More '
-                        "channels are added on top of each other like light. auto: all up to four, else the first "
-                        "three."
-                    ),
-                ),
-                io.Combo.Input(
-                    "z",
-                    options=list(PLANES),
-                    default="max",
-                    tooltip=(
-                        "What to do with a z-stack. max, mean, min: one picture from all planes. single: the plane "
-                        "z_index. frames: every plane a picture of the batch."
-                    ),
-                ),
-                io.Int.Input(
-                    "z_index",
-                    default=0,
-                    min=0,
-                    max=1_000_000,
-                    tooltip=(
-                        "The plane for z = single, counted from 1; 0 is the middle one. For z = frames the first one. "
-                        "Higher: deeper in the stack."
-                    ),
-                ),
-                io.Combo.Input(
-                    "time",
-                    options=list(PLANES),
-                    default="single",
-                    tooltip=(
-                        "What to do with a time series. single: the moment time_index. frames: every moment a "
-                        "picture of the batch. max, mean, min: one picture from all."
-                    ),
-                ),
-                io.Int.Input(
-                    "time_index",
-                    default=1,
-                    min=0,
-                    max=1_000_000,
-                    tooltip=(
-                        "The moment for time = single, counted from 1; 0 is the middle one. For time = frames the "
-                        "first one. Higher: later."
-                    ),
-                ),
-                io.Combo.Input(
-                    "contrast",
-                    options=list(CONTRASTS),
-                    default="auto",
-                    tooltip=(
-                        "auto: 8-bit pictures as they are, all others by percentiles. percentile: always from low "
-                        "to high, for each channel over all frames (colour pictures: the three together, so that "
-                        "the stain keeps its hue). full range: all values the file's type can hold, 0 to 1 for real "
-                        "numbers."
-                    ),
-                ),
-                io.Float.Input(
-                    "low",
-                    default=0.1,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.001,
-                    tooltip="The percentile that becomes black. Higher: more of the background goes black.",
-                ),
-                io.Float.Input(
-                    "high",
-                    default=99.9,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.001,
-                    tooltip="The percentile that becomes white. Lower: brighter, and more highlights are cut.",
-                ),
-                io.String.Input(
-                    "pseudo_colour",
-                    default="auto",
-                    tooltip=(
-                        'A colour for each channel, such as "green, magenta": gray, blue, green, red, cyan, '
-                        "magenta, yellow, orange, fire, viridis, inferno or #rrggbb. auto: the file's own colours, "
-                        "else one is gray, two are green and magenta, three are blue, green and red. Colour "
-                        "pictures keep their own."
-                    ),
-                ),
-                io.Boolean.Input(
-                    "invert",
-                    default=False,
-                    tooltip=(
-                        "Turns the finished picture into its negative: fluorescence on white, brightfield on black."
-                    ),
-                ),
-                io.Combo.Input(
-                    "size",
-                    options=list(SIZES),
-                    default="keep",
-                    tooltip=(
-                        "keep: as in the file. resize: the longer side becomes longest_side. pad: filled up at the "
-                        "right and below to a multiple, so that a VAE cuts nothing off; the mask says where the "
-                        "picture is. Restore Micrograph Size goes back."
-                    ),
-                ),
-                io.Int.Input(
-                    "longest_side",
-                    default=1024,
-                    min=1,
-                    max=16384,
-                    step=8,
-                    tooltip="Pixels of the longer side after resize. Higher: more detail, memory and time.",
-                ),
-                io.Int.Input(
-                    "multiple",
-                    default=8,
-                    min=1,
-                    max=1024,
-                    advanced=True,
-                    tooltip=(
-                        "What pad fills both sides up to a multiple of. 8 suits every Stable Diffusion VAE; 64 old "
-                        "samplers."
-                    ),
-                ),
-                io.Combo.Input(
-                    "pad_fill",
-                    options=list(FILLS),
-                    default="reflect",
-                    advanced=True,
-                    tooltip="What the padding shows: the mirrored picture, its last pixel repeated, or black.",
-                ),
-                io.Int.Input(
-                    "series",
-                    default=1,
-                    min=1,
-                    max=100_000,
-                    advanced=True,
-                    tooltip="Which image of a file that holds several, counted from 1.",
-                ),
-                io.Int.Input(
-                    "pyramid_level",
-                    default=0,
-                    min=0,
-                    max=64,
-                    advanced=True,
-                    tooltip=(
-                        "Resolution of a pyramidal file (slide scanners): 0 is the full one, each higher level is "
-                        "coarser."
-                    ),
-                ),
-                io.Combo.Input(
-                    "stack_axis",
-                    options=list(STACK_AXES),
-                    default="z",
-                    advanced=True,
-                    tooltip=(
-                        "What the pages of a plain TIFF are that does not say so itself: depths, moments or channels."
-                    ),
-                ),
-                io.Int.Input(
-                    "max_frames",
-                    default=64,
-                    min=1,
-                    max=4096,
-                    advanced=True,
-                    tooltip="Most pictures along each axis that is set to frames. Higher: longer batches, more memory.",
-                ),
+                *micrograph_inputs(),
                 io.Combo.Input(
                     "example",
                     options=[NO_EXAMPLE, *example_names("content")],
