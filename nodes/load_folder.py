@@ -99,9 +99,7 @@ class CellStyleLoadFolder(io.ComfyNode):
     def execute(cls, folder, first, most, **choices):
         files = micrograph_folder(folder)
         if first > len(files):
-            raise ValueError(
-                f"first is {first}, and the folder holds {len(files)} micrographs. Choose 1 to {len(files)}."
-            )
+            raise ValueError(f"first is {first}; the folder holds {len(files)} micrographs. Choose 1 to {len(files)}.")
         images, masks, metadata, sizes, names, kept = [], [], [], [], [], 0
         for name, path in files[first - 1 : first - 1 + most]:  # what a file decodes to is gone before the next
             loaded = load_micrograph(path, name, Choices(**choices))
