@@ -47,7 +47,7 @@ class LocalEngine:
             self.stop.now(f"No ComfyUI can be used: {'; '.join(sorted(set(self._down.values())))}")
         self.todo.close()
         with ThreadPoolExecutor(len(self.workers)) as pool:
-            list(pool.map(Worker.close, self.workers))
+            list(pool.map(lambda worker: worker.close(), self.workers))
         for thread in threads:
             thread.join(timeout=10)
 

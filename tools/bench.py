@@ -21,7 +21,7 @@ from host import add_version_option, prepare, run_tool
 from host_layout import ENV_VERSION, PATIENT_THREADS
 
 INSIDE = "CELLSTYLE_INSIDE_HOST"  # set once this runs in the host's own Python
-ROWS = ("steps", "transfer", "memory", "scaling", "quality")
+ROWS = ("steps", "transfer", "memory", "scaling", "quality", "fleet")
 MODELS = ("tiny", "demo", "sd15-fp32", "sd15-bf16", "sd15-fp16")  # fp16 on a GPU alone, the other two on a CPU
 
 

@@ -40,6 +40,7 @@ def child(options) -> int:
 
 
 def _rows(name: str):
+    import fleet_rows
     import memory_rows
     import scaling_rows
     import step_rows
@@ -59,6 +60,7 @@ def _rows(name: str):
         "memory": memory_rows.rows,
         "scaling": scaling_rows.rows,
         "quality": quality,
+        "fleet": fleet_rows.rows,
     }[name]
 
 
