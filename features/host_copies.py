@@ -75,7 +75,3 @@ class ToDevice:
         for copy in copies.values():
             copy.record_stream(stream)  # its memory was taken on the other stream
         return copies
-
-    def clear(self) -> None:
-        """Forgets what was copied ahead."""
-        self._ready.clear()

@@ -1,4 +1,4 @@
-"""The edge of every node: numbers are finite, texts have an end, and what a refusal says is short and printable."""
+"""The guard around every node: finite numbers, texts that end, and refusals that are short and printable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST_TEXT = 1_000_000
 """Characters of a text that a node takes: lists, names, a micrograph's metadata."""
 
 
-def with_edge(node):
+def guarded(node):
     """The node class, its `execute` changed in place: every node of the pack goes through here, see `__init__`.
 
     NaN (which ComfyUI's limits let pass), infinity and endless texts get a ValueError. Every ValueError keeps its place

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import ComfyExtension
 
-from ..node_parts.guard import with_edge
+from ..node_parts.guard import guarded
 from ..node_parts.picture_route import add_picture_route
 from .apply_style import CellStyleApply
 from .blend_styles import CellStyleBlend
@@ -43,7 +43,7 @@ _CLASSES = [
     CellStylePreset,
     CellStyleLoadFolder,
 ]
-NODES = [with_edge(node) for node in _CLASSES]
+NODES = [guarded(node) for node in _CLASSES]
 
 
 class CellStyleExtension(ComfyExtension):

@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 import run_nodes as nodes
-from cellstyle.node_parts.guard import LONGEST, LONGEST_TEXT, printable, with_edge
+from cellstyle.node_parts.guard import LONGEST, LONGEST_TEXT, guarded, printable
 from cellstyle.nodes import NODES
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
@@ -20,7 +20,7 @@ def node_that_raises(error: Exception):
         def execute(cls, *args, **kwargs):
             raise error
 
-    return with_edge(Node)
+    return guarded(Node)
 
 
 @pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
