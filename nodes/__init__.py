@@ -6,8 +6,10 @@ from ..node_parts.guard import guarded
 from ..node_parts.picture_route import add_picture_route
 from .apply_style import CellStyleApply
 from .blend_styles import CellStyleBlend
+from .compose import CellStyleCompose
 from .ddim_invert import DDIMInvert
 from .fidelity import CellStyleFidelity
+from .foreground import CellStyleForeground
 from .injected_sampler import InjectedSampler
 from .latent_adain import LatentAdaIN
 from .load_demo_model import CellStyleLoadDemoModel
@@ -42,6 +44,8 @@ _CLASSES = [
     CellStyleLoadExample,
     CellStylePreset,
     CellStyleLoadFolder,
+    CellStyleForeground,
+    CellStyleCompose,
 ]
 NODES = [guarded(node) for node in _CLASSES]
 
