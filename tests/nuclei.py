@@ -23,7 +23,7 @@ def places(size: int, seed: int = 0, count: int = COUNT) -> np.ndarray:
 
 
 def stack(size: int = 256, depth: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """(depth, 3, size, size) uint16 (membranes, granules, nuclei), and the nuclei's label image (size, size), from 1."""
+    """(depth, 3, size, size) uint16 (membranes, granules, nuclei), and the nuclei numbered from 1, (size, size)."""
     rng = np.random.default_rng(seed)
     volume, labels = np.zeros((depth, 3, size, size), np.float32), np.zeros((size, size), int)
     rows, columns = np.mgrid[:size, :size]

@@ -39,7 +39,7 @@ def test_cells_of_every_colour_are_found_and_the_background_is_not(method, backg
 
 
 def test_a_higher_level_keeps_less_and_smoothing_takes_specks_away():
-    picture, labels = scene()
+    picture, _ = scene()
     areas = [foreground(picture, level=level).mean() for level in (0.5, 1.0, 2.0, 4.0)]
     assert areas == sorted(areas, reverse=True) and areas[0] > areas[-1]
     picture[3, 3] = 1

@@ -37,6 +37,7 @@ PREVIEW = 246  # a picture below the widgets: the live preview, which stays, or 
 UPLOADING = {"CellStyleLoadMicrograph"}
 PREVIEWING = {"DDIMInvert", "StyleKVCapture", "InjectedSampler", "CellStyleSweep"}
 PREVIEWING |= {
+    "CellStyleForeground",
     "CellStyleLoadExample",
     "CellStyleLoadMicrograph",
     "CellStyleTransfer",

@@ -1,0 +1,115 @@
+"""With the demo model: flat parts stay flat by the noise-preserving start, and nuclei on black stay visible."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from pathlib import Path
+
+import folder_paths
+import numpy as np
+import pytest
+import run_nodes as nodes
+import torch
+from cellstyle.engine.dials import StyleSettings
+from cellstyle.node_parts.presets import LOOKS, SPEEDS
+from cellstyle.nodes.compose import CellStyleCompose
+from cellstyle.nodes.foreground import CellStyleForeground
+from cellstyle.nodes.load_demo_model import CellStyleLoadDemoModel
+from cellstyle.nodes.load_micrograph import CellStyleLoadMicrograph
+from nuclei import COUNT, separation, stack, write_stack
+from PIL import Image
+from places import ROOT
+
+sys.path.append(str(ROOT / "tools" / "demo_model"))
+from contents_lone import lone_cells
+from evaluate_start import flat_contrast
+
+SIZE = 256
+STYLES = sorted(path.stem.removeprefix("style_") for path in (ROOT / "example_images").glob("style_*.png"))
+EVERY_RUN = ("ink_wash", "porcelain")
+SCHEMA = json.loads((ROOT / "tests" / "golden" / "schema.json").read_text(encoding="utf-8"))
+
+
+def styles_of_a_run() -> list:
+    long = pytest.mark.long(section="pictures")
+    return [pytest.param(name, marks=() if name in EVERY_RUN else long) for name in STYLES]
+
+
+@cache
+def demo() -> tuple:
+    return CellStyleLoadDemoModel.execute().result
+
+
+def encoded(picture: torch.Tensor) -> dict:
+    return {"samples": demo()[2].encode(picture)}
+
+
+def decoded(samples: torch.Tensor) -> np.ndarray:
+    return demo()[2].decode(samples)[0].clamp(0, 1).numpy()
+
+
+@cache
+def captured(name: str) -> tuple:
+    picture = Image.open(ROOT / "example_images" / f"style_{name}.png").convert("RGB").resize((SIZE, SIZE))
+    pixels = torch.from_numpy(np.asarray(picture) / np.float32(255))[None]
+    return nodes.capture(*demo()[:2], encoded(pixels), **SPEEDS["fast"])
+
+
+@cache
+def lone_cell() -> tuple:
+    """(picture, inverted LATENT, CONTENT_QUERY) of cells on an empty field."""
+    picture = lone_cells(np.random.default_rng(7003), SIZE, SIZE).astype(np.float32)
+    return picture, *nodes.invert(*demo()[:2], encoded(torch.from_numpy(picture)[None]), **SPEEDS["fast"])[:2]
+
+
+@pytest.mark.parametrize("style", styles_of_a_run())
+def test_flat_parts_stay_flat(style):
+    picture, inverted, query = lone_cell()
+    style_kv, start = captured(style)
+    contrast = {}
+    for mode in ("global", "noise-preserving"):
+        begun = nodes.adain(inverted, start, mode=mode)
+        for what, features in (("alone", None), ("injected", style_kv)):
+            drawn = decoded(nodes.sample(*demo()[:2], begun, features, query))
+            contrast[mode, what] = flat_contrast(drawn, picture)
+    own = flat_contrast(picture, picture)
+    assert contrast["noise-preserving", "alone"] < 0.25 * contrast["global", "alone"]
+    assert contrast["noise-preserving", "injected"] < 0.6 * contrast["global", "injected"]
+    assert contrast["noise-preserving", "alone"] < 1.8 * own
+
+
+@cache
+def fluorescence() -> tuple:
+    """(IMAGE, label image, inverted LATENT, CONTENT_QUERY) of 70 nuclei, through Load Micrograph as it comes."""
+    volume, labels = stack(SIZE)
+    Path(folder_paths.get_input_directory()).mkdir(parents=True, exist_ok=True)
+    write_stack(Path(folder_paths.get_input_directory()) / "nuclei.ome.tif", volume)
+    inputs = SCHEMA["CellStyleLoadMicrograph"]["inputs"]
+    choices = {each["name"]: each.get("default", (each.get("options") or [None])[0]) for each in inputs}
+    image = CellStyleLoadMicrograph.execute(**{**choices, "file": "nuclei.ome.tif"}).result[0]
+    return image, labels, *nodes.invert(*demo()[:2], encoded(image), **SPEEDS["fast"])[:2]
+
+
+@pytest.mark.parametrize("style", styles_of_a_run())
+def test_every_nucleus_stays_visible_on_black_and_on_the_styled_background(style):
+    image, labels, inverted, query = fluorescence()
+    style_kv, start = captured(style)
+    look = LOOKS["balanced"]
+    dials = {name: look[name] for name in ("gamma", "tau", "gamma_curve", "gamma_end")}
+    settings = StyleSettings(adain_rate=look["adain_rate"], adain_end=look["adain_end"])
+    begun = nodes.adain(inverted, start, mode=look["start"])
+    drawn = torch.from_numpy(decoded(nodes.sample(*demo()[:2], begun, style_kv, query, **dials, settings=settings)))
+
+    def new(node: str) -> dict:
+        return {each["name"]: each["default"] for each in SCHEMA[node]["inputs"] if "default" in each}
+
+    mask = CellStyleForeground.execute(image, **new("CellStyleForeground")).result[0]
+    assert all(mask[0].numpy()[labels == number].mean() > 0.5 for number in range(1, COUNT + 1))
+    for background in ("black", "styled"):
+        for colours in ("styled", "content"):
+            chosen = {**new("CellStyleCompose"), "background": background, "colours": colours}
+            result = CellStyleCompose.execute(image, drawn[None], **chosen, mask=mask).result[0]
+            told = separation(result[0].numpy(), labels)
+            assert len(told) == COUNT and told.min() > 1, f"{background}, {colours}: {(told > 1).sum()} of {COUNT}"
