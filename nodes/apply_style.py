@@ -13,6 +13,7 @@ from ..engine.dials import Dials
 from ..engine.inject import with_style_injection
 from ..engine.same_picture import check_aspect, may_be_a_tile
 from ..engine.start_level import check_signal_left
+from ..node_parts.before_run import ABSENT, check_queries, check_values
 from ..node_parts.dial_inputs import injection_inputs, settings_input, token_inputs
 from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
@@ -50,6 +51,23 @@ class CellStyleApply(io.ComfyNode):
             ],
             outputs=[io.Model.Output(display_name="model", tooltip="To the sampler. The model itself is untouched.")],
         )
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        gamma=None,
+        gamma_curve=None,
+        gamma_end=None,
+        start_percent=None,
+        end_percent=None,
+        style_kv=ABSENT,
+        content_query=ABSENT,
+    ):
+        ranges = {"start_percent": start_percent, "end_percent": end_percent}
+        curve = {"gamma_curve": gamma_curve, "gamma_end": gamma_end}
+        check_values(cls, {"gamma": gamma, **curve, **ranges})
+        check_queries(style_kv, content_query, [gamma], **curve, **ranges)
+        return True
 
     @classmethod
     def execute(cls, model, style_kv=None, content_query=None, **dials):

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..engine.dials import Dials
 from ..engine.inverted_latent import without_inversion
 from ..engine.sample import sample_injected
+from ..node_parts.before_run import ABSENT, check_guidance, check_queries, check_values
 from ..node_parts.dial_inputs import injection_inputs, settings_input, token_inputs
 from ..node_parts.preview import preview_of
 from ..node_parts.sampling_inputs import sampling_inputs
@@ -44,6 +45,26 @@ class InjectedSampler(io.ComfyNode):
             ],
             outputs=[io.Latent.Output(display_name="latent", tooltip="The stylised latent; to VAE Decode.")],
         )
+
+    @classmethod
+    def validate_inputs(
+        cls,
+        gamma=None,
+        gamma_curve=None,
+        gamma_end=None,
+        start_percent=None,
+        end_percent=None,
+        style_kv=ABSENT,
+        content_query=ABSENT,
+        cfg=None,
+        negative=ABSENT,
+    ):
+        ranges = {"start_percent": start_percent, "end_percent": end_percent}
+        curve = {"gamma_curve": gamma_curve, "gamma_end": gamma_end}
+        check_values(cls, {"gamma": gamma, **curve, **ranges, "cfg": cfg})
+        check_queries(style_kv, content_query, [gamma], **curve, **ranges)
+        check_guidance(cfg, negative)
+        return True
 
     @classmethod
     def execute(

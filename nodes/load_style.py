@@ -80,6 +80,8 @@ class CellStyleLoad(io.ComfyNode):
         name = _chosen(file, file_name)
         if not isinstance(name, str):  # comes from another node
             return True
+        if name == NO_STYLE:
+            return "no style is saved yet: run Save Style once, press R in the editor, and choose the file here."
         try:
             style_path(name)
         except ValueError as error:

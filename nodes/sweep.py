@@ -16,6 +16,7 @@ from ..contact_sheet.values import parse_values
 from ..engine.dials import Dials
 from ..engine.inject import with_style_injection
 from ..engine.sample import sample_injected
+from ..node_parts.before_run import ABSENT, check_guidance, check_queries, check_values
 from ..node_parts.dial_inputs import injection_inputs, settings_input
 from ..node_parts.preview import preview_of
 from ..node_parts.sampling_inputs import sampling_inputs
@@ -89,6 +90,29 @@ class CellStyleSweep(io.ComfyNode):
         )
 
     @classmethod
+    def validate_inputs(
+        cls,
+        gammas=None,
+        taus=None,
+        gamma_curve=None,
+        gamma_end=None,
+        start_percent=None,
+        end_percent=None,
+        style_kv=ABSENT,
+        content_query=ABSENT,
+        cfg=None,
+        negative=ABSENT,
+    ):
+        ranges = {"start_percent": start_percent, "end_percent": end_percent}
+        curve = {"gamma_curve": gamma_curve, "gamma_end": gamma_end}
+        check_values(cls, {**curve, **ranges, "cfg": cfg})
+        if gammas is not None and taus is not None:
+            columns, _ = _axes(gammas, taus)
+            check_queries(style_kv, content_query, columns, **curve, **ranges)
+        check_guidance(cfg, negative)
+        return True
+
+    @classmethod
     def execute(
         cls,
         model,
@@ -105,13 +129,7 @@ class CellStyleSweep(io.ComfyNode):
         cfg=1.0,
         **dials,
     ):
-        gammas = parse_values(gammas, "gammas", 0.0, 1.0, "0.3, 0.5, 0.75")
-        taus = parse_values(taus, "taus", 0.1, 10.0, "1.0, 1.5")
-        count = len(gammas) * len(taus)
-        if count > MOST_CELLS:
-            raise ValueError(
-                f"{len(gammas)} gammas and {len(taus)} taus make {count} cells; at most {MOST_CELLS}. List fewer."
-            )
+        gammas, taus = _axes(gammas, taus)
         dials = Dials(**dials)
         # what the last cell would refuse is refused before the first one takes its time
         with_style_injection(model, style_kv, content_query, replace(dials, gamma=max(gammas), tau=taus[0]))
@@ -151,6 +169,18 @@ class CellStyleSweep(io.ComfyNode):
         progress.finish(sheet)
         images = torch.stack(pictures, dim=1).flatten(0, 1)
         return io.NodeOutput(sheet, images, ui=ui.PreviewImage(sheet))
+
+
+def _axes(gammas: str, taus: str) -> tuple[list[float], list[float]]:
+    """The columns and the rows. Raises: ValueError: not numbers in their range, or too many cells."""
+    columns = parse_values(gammas, "gammas", 0.0, 1.0, "0.3, 0.5, 0.75")
+    rows = parse_values(taus, "taus", 0.1, 10.0, "1.0, 1.5")
+    count = len(columns) * len(rows)
+    if count > MOST_CELLS:
+        raise ValueError(
+            f"{len(columns)} gammas and {len(rows)} taus make {count} cells; at most {MOST_CELLS}. List fewer."
+        )
+    return columns, rows
 
 
 class _Progress:
