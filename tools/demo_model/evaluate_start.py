@@ -20,23 +20,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
 from evaluate_setup import Bench
+from evaluate_style import FLAT_SHARE, contrast_map, flat_contrast
 
 CONTENTS, STYLES = ("fluorescence", "lone_cells"), ("porcelain", "ink_wash", "impression")
-FLAT_SHARE = 0.4
-
-
-def local_contrast(picture: np.ndarray) -> np.ndarray:
-    """(H, W, 3) in 0..1 to (H, W): root mean square of what a blur takes away, around each pixel."""
-    from scipy.ndimage import gaussian_filter
-
-    grey = picture.mean(2)
-    return np.sqrt(gaussian_filter(np.square(grey - gaussian_filter(grey, 3)), 6))
-
-
-def flat_contrast(picture: np.ndarray, content: np.ndarray) -> float:
-    """Local contrast of a picture where the content is flat."""
-    contrast = local_contrast(content)
-    return float(local_contrast(picture)[contrast <= np.quantile(contrast, FLAT_SHARE)].mean())
 
 
 def pictures(size: int) -> tuple[dict, dict]:
@@ -100,7 +86,7 @@ def main() -> None:
         for name, (start_of, finer) in starts().items():
             rows, far = {"alone": [], "injected": []}, []
             for c, content in contents.items():
-                contrast = local_contrast(content)
+                contrast = contrast_map(content)
                 flat = torch.from_numpy((contrast <= np.quantile(contrast, FLAT_SHARE)).astype(np.float32))[None, None]
                 for s, style in styles.items():
                     start = start_of(inverted[c][0], captured[s][1], flat)
@@ -108,9 +94,9 @@ def main() -> None:
                     alone = {"start_percent": 1.0, "gamma": 0.0, **dials} if finer else dials
                     features = captured[s][0]
                     drawn = run_nodes.sample(*shared, start, features if finer else None, inverted[c][1], **alone)
-                    rows["alone"].append(flat_contrast(bench.decode(drawn), content) / flat_contrast(content, content))
+                    rows["alone"].append(flat_contrast(content, bench.decode(drawn)))
                     picture = bench.decode(run_nodes.sample(*shared, start, features, inverted[c][1], **dials))
-                    rows["injected"].append(flat_contrast(picture, content) / flat_contrast(content, content))
+                    rows["injected"].append(flat_contrast(content, picture))
                     far.append(np.linalg.norm(picture.mean((0, 1)) - style.mean((0, 1))))
             for which, figures in rows.items():
                 tail = f"  {np.mean(far):.3f}" if which == "injected" else ""

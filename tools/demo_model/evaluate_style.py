@@ -6,6 +6,7 @@ import numpy as np
 from evaluate_setup import Bench
 
 GAMMAS = (0.0, 0.3, 0.5, 0.75, 1.0)
+FLAT_SHARE = 0.4
 TAUS = (1.0, 1.25, 1.5, 2.0)
 
 
@@ -42,16 +43,17 @@ def transfers(bench: Bench, contents: dict, styles: dict) -> dict[tuple[str, str
 
 
 def flat_contrast(content: np.ndarray, picture: np.ndarray) -> float:
-    """Local contrast of a picture where the content is flat (its flattest 40 %), over the content's own there.
+    """Local contrast of a picture where the content is flat (its flattest FLAT_SHARE), over the content's own there.
 
     1 is a background as flat as the content's; strokes or speckle drawn into it raise it.
     """
-    own = _contrast_map(content)
-    flat = own <= np.quantile(own, 0.4)
-    return float(_contrast_map(picture)[flat].mean() / own[flat].mean())
+    own = contrast_map(content)
+    flat = own <= np.quantile(own, FLAT_SHARE)
+    return float(contrast_map(picture)[flat].mean() / own[flat].mean())
 
 
-def _contrast_map(picture: np.ndarray) -> np.ndarray:
+def contrast_map(picture: np.ndarray) -> np.ndarray:
+    """(H, W, 3) to (H, W): root mean square of what a blur takes from the luminance, around each pixel."""
     from scipy.ndimage import gaussian_filter
 
     grey = picture @ np.array([0.299, 0.587, 0.114])
