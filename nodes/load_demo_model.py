@@ -32,7 +32,7 @@ class CellStyleLoadDemoModel(io.ComfyNode):
             outputs=[
                 io.Model.Output(
                     display_name="model",
-                    tooltip="A noise-predicting UNet in Stable Diffusion 1.5's shape, 8.5 M weights.",
+                    tooltip="A UNet in Stable Diffusion 1.5's shape, 8.5 M weights.",
                 ),
                 io.Conditioning.Output(
                     display_name="conditioning",

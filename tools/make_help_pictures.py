@@ -68,10 +68,13 @@ def inversion(studio: Studio) -> Iterator[list[tuple]]:
 
 
 def capture(studio: Studio) -> Iterator[list[tuple]]:
-    """One content in several styles."""
+    """One content in several styles, free to follow them (gamma 0.3)."""
     content = "tem_chloroplast"
     yield [("", None), *((label, studio.picture(name)) for label, name in STYLES.items())]
-    yield [("content", studio.picture(content)), *(("", studio.transfer(content, name)) for name in STYLES.values())]
+    yield [
+        ("content", studio.picture(content)),
+        *(("", studio.transfer(content, name, gamma=0.3)) for name in STYLES.values()),
+    ]
 
 
 def blend(studio: Studio) -> Iterator[list[tuple]]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""docs/images/demo.jpg, the README's first picture: contents down, styles across, by the demo's graph and model.
+"""docs/images/demo.jpg, the README's first picture: contents down, styles across, by the preset "painterly".
 
 .host/venv/bin/python tools/make_readme_picture.py
 """

@@ -7,7 +7,7 @@ sys.path.append(str(Path(__file__).resolve().parent / "bench"))
 
 PASS = {"steps": 11, "solver": "multistep", "spacing": "linspace"}
 START = {"mode": "noise-preserving"}
-HELD_COLOURS = 0.4  # adain_rate of the demo's graph, held to the last step
+HELD_COLOURS = 0.4  # adain_rate of the presets balanced and painterly, held to the last step
 
 
 class Studio:

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from evaluate_attention import entropies
 from evaluate_reference import reading, wrong_minus_right
-from evaluate_setup import PAPER, SHIPPED, Bench, contents, psnr, styles
+from evaluate_setup import PAPER, Bench, contents, preset, psnr, styles
 from evaluate_style import dials, flat_contrast, judge, transfers
 from perceptual import Perceptual
 from PIL import Image
 from train_paths import ROOT, WEIGHTS, WORK
 
-RECIPES = {"shipped": SHIPPED, "paper": PAPER}
+RECIPES = ("balanced", "painterly", "faithful", "paper")
 PICTURES = ROOT / "docs" / "images" / "demo_model"
 ROWS: list[dict] = []
 
@@ -190,13 +190,14 @@ PARTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--recipe", choices=RECIPES, default="shipped")
+    parser.add_argument("--recipe", choices=RECIPES, default="balanced", help="a preset, or the paper's")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--output", type=Path, default=WORK / "evaluation.json")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    bench = Bench(RECIPES[options.recipe], options.weights)
+    recipe = PAPER if options.recipe == "paper" else preset(options.recipe)
+    bench = Bench(recipe, options.weights)
     print("| what | bar | measured | met |\n| --- | --- | --- | --- |")
     for part in options.only:
         PARTS[part](bench)

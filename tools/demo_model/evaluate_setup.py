@@ -28,23 +28,34 @@ def use_pack() -> None:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a transfer is made: the inversions' inputs, LatentAdaIN's mode, and the share of AdaIN at every step."""
+    """How a transfer is made: the inversions' inputs, LatentAdaIN's mode, the share of AdaIN at every step, and the
+    sampler's dials."""
 
     inversion: dict
     start: str = "global"
     adain_rate: float = 0.0
+    dials: dict = field(default_factory=lambda: {"gamma": 0.75, "gamma_end": 0.75, "tau": 1.5})
 
 
 PAPER = Recipe({"steps": 50})
-FAST = {"steps": 11, "solver": "multistep", "spacing": "linspace"}
-SHIPPED = Recipe(FAST, "noise-preserving", 0.4)  # the preset "balanced", as in the demo and the one-node version
+
+
+def preset(look: str) -> Recipe:
+    """A look of the one-node version, with its fast inversion."""
+    use_pack()
+    from cellstyle.node_parts.presets import TransferDials, chosen_dials
+
+    d = chosen_dials(look, "fast", TransferDials())
+    dials = {name: getattr(d, name) for name in ("gamma", "gamma_end", "gamma_curve", "tau")}
+    inversion = {name: getattr(d, name) for name in ("steps", "solver", "spacing")}
+    return Recipe(inversion, d.start, d.adain_rate, dials)
 
 
 @dataclass
 class Bench:
     """MODEL, CONDITIONING and VAE, and what was inverted already; pictures are (H, W, 3) float32 in 0..1."""
 
-    recipe: Recipe = SHIPPED
+    recipe: Recipe = field(default_factory=lambda: preset("balanced"))
     weights: Path = WEIGHTS
     inverted: dict = field(default_factory=dict)
     made: dict = field(default_factory=dict)
@@ -83,7 +94,7 @@ class Bench:
 
     def transfer(self, content: tuple[str, np.ndarray], style: tuple[str, np.ndarray], inject=True, **dials):
         """(H, W, 3) by the recipe; inject=False leaves only the start. Dials: those of the sampler, and adain_rate."""
-        dialled = {"gamma": 0.75, "gamma_end": 0.75, "tau": 1.5, "adain_rate": self.recipe.adain_rate, **dials}
+        dialled = {**self.recipe.dials, "adain_rate": self.recipe.adain_rate, **dials}
         key = (content[0], style[0], inject, *sorted(dialled.items()))
         if key not in self.made:
             self.made[key] = self._transfer(content, style, inject, dialled)

@@ -7,6 +7,7 @@ from evaluate_setup import Bench
 
 GAMMAS = (0.0, 0.3, 0.5, 0.75, 1.0)
 FLAT_SHARE = 0.4
+PLAIN = {"gamma_curve": "constant", "adain_rate": 0.0}  # a dial alone
 TAUS = (1.0, 1.25, 1.5, 2.0)
 
 
@@ -85,14 +86,14 @@ def judge(results: dict, contents: dict, styles: dict, perceptual) -> dict[str, 
 def dials(bench: Bench, contents: dict, styles: dict) -> tuple[dict[str, dict[float, float]], dict[float, np.ndarray]]:
     """Edge correlation by gamma and local contrast by tau (means over the pairs), and one pair's pictures by gamma.
 
-    Both without AdaIN at every step, which holds the contrast too: the dials alone are measured.
+    Both without a gamma curve and without AdaIN at every step, which holds the contrast too.
     """
     pairs = [(c, next(iter(styles))) for c in contents]
     by_gamma, by_tau, shown = {}, {}, {}
     tissue_and_tem = [name for name in contents if name != "cell"]
     for gamma in GAMMAS:
         pictures = {
-            (c, s): bench.transfer((c, contents[c]), (s, styles[s]), gamma=gamma, gamma_end=gamma, adain_rate=0.0)
+            (c, s): bench.transfer((c, contents[c]), (s, styles[s]), **PLAIN, gamma=gamma, gamma_end=gamma)
             for c, s in pairs
         }
         correlations = {pair: edge_correlation(contents[pair[0]], picture) for pair, picture in pictures.items()}
@@ -101,12 +102,7 @@ def dials(bench: Bench, contents: dict, styles: dict) -> tuple[dict[str, dict[fl
         if gamma == 0.75:
             kept = min(value for (c, _), value in correlations.items() if c in tissue_and_tem)
     for tau in TAUS:
-        by_tau[tau] = float(
-            np.mean(
-                [
-                    local_contrast(bench.transfer((c, contents[c]), (s, styles[s]), tau=tau, adain_rate=0.0))
-                    for c, s in pairs
-                ]
-            )
-        )
+        dials = {**PLAIN, "gamma": 0.75, "gamma_end": 0.75, "tau": tau}
+        made = [bench.transfer((c, contents[c]), (s, styles[s]), **dials) for c, s in pairs]
+        by_tau[tau] = float(np.mean([local_contrast(picture) for picture in made]))
     return {"gamma": by_gamma, "tau": by_tau, "kept": {0.75: kept}}, shown

@@ -10,6 +10,7 @@ arrays and nothing else. Once:
 from __future__ import annotations
 
 import pickle
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ class Perceptual:
             for layer in (layers[f"Conv_{i}"] for i in range(13))
         ]
         heads = [stored[f"NetLinLayer_{i}"]["Conv_0"]["kernel"] for i in range(len(READ))]
+        self._styles: dict[bytes, list[torch.Tensor]] = {}
         self.heads = [torch.from_numpy(np.ascontiguousarray(head)).reshape(1, -1, 1, 1) for head in heads]
 
     @torch.inference_mode()
@@ -74,6 +76,13 @@ class Perceptual:
         return result
 
     def style(self, picture: np.ndarray) -> list[torch.Tensor]:
+        """Of a picture, once: see _style."""
+        key = sha256(np.ascontiguousarray(picture)).digest()
+        if key not in self._styles:
+            self._styles[key] = self._style(picture)
+        return self._styles[key]
+
+    def _style(self, picture: np.ndarray) -> list[torch.Tensor]:
         """Gram matrices (C, C) of its luminance at one mean and contrast, of unit norm: no palette."""
         grey = picture @ np.array([0.299, 0.587, 0.114])
         grey = np.clip(0.5 + 0.2 * (grey - grey.mean()) / max(float(grey.std()), 1e-6), 0, 1)

@@ -76,7 +76,8 @@ def thumbnail(server: ComfyServer, name: str) -> Image.Image:
         return fitted(result_of(server, graph, WHOLE[name])[0], SIDE)
     shown = [graph[node]["inputs"]["picture"] for node in nodes_of(graph, "CellStyleLoadExample")]
     corners = [] if len(shown) > 3 else [Image.open(ROOT / "example_images" / each).convert("RGB") for each in shown]
-    return composed(result_of(server, graph, "SaveImage"), corners)
+    kind = "SaveImage" if nodes_of(graph, "SaveImage") else "PreviewImage"
+    return composed(result_of(server, graph, kind), corners)
 
 
 def main() -> int:
