@@ -12,7 +12,6 @@ import re
 
 import numpy as np
 
-from ..common.word_lists import words_of
 from .errors import MicrographError
 from .luts import COLOURS, MAPS, rgb_of
 from .source import Channel
@@ -42,7 +41,7 @@ def choose_colours(text: str, channels: list[Channel]) -> tuple[list[Colour], li
     Raises: MicrographError that quotes the word, or names both counts.
     """
     count = len(channels)
-    words = words_of(text.lower(), ",") or ["auto"]
+    words = [word.strip() for word in text.lower().split(",") if word.strip()] or ["auto"]
     words = words * count if len(words) == 1 else words
     if len(words) < count:
         raise MicrographError(

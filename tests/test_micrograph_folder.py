@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 
 import folder_paths
 import numpy as np
@@ -100,3 +102,8 @@ def test_the_upload_button_offers_what_is_listed():
     script = (ROOT / "web" / "js" / "upload_micrographs.js").read_text(encoding="utf-8")
     offered = re.findall(r'"(\.\w+)"', script[script.index("const ENDS") : script.index("const isMicrograph")])
     assert tuple(offered) == EXTENSIONS
+
+
+def test_the_room_can_be_imported_without_the_pack():
+    text = "import sys; sys.path.insert(0, sys.argv[1]); import micrograph.load"
+    subprocess.run([sys.executable, "-c", text, str(ROOT)], check=True, timeout=120)
