@@ -10,6 +10,9 @@ from ..common.palette import PAPER
 
 # Okabe and Ito 2008: told apart with every kind of colour vision
 MATCHED, LOST, NEW = (0, 158, 115), (213, 94, 0), (0, 114, 178)
+LEAST_TOP = 0.1
+"""A picture with hardly a change stays dark."""
+
 HEAT = ((12, 12, 20), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164))
 
 
@@ -50,10 +53,16 @@ def heat_colours(values: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(values, at, points[:, n]) for n in range(3)], -1)
 
 
-def heat_map(change: np.ndarray, luminance: np.ndarray) -> np.ndarray:
-    """The change map over a dim trace of the content; (height, width, 3) in 0..1."""
+def heat_top(change: np.ndarray) -> float:
+    """The change with the brightest colour: nearly the largest of this picture, rounded up, at least `LEAST_TOP`."""
+    return max(LEAST_TOP, float(np.ceil(np.percentile(change, 99.5) * 20) / 20))
+
+
+def heat_map(change: np.ndarray, light: np.ndarray, top: float) -> np.ndarray:
+    """The change map, 0 to `top`, over a dim trace of the content; (height, width, 3) in 0..1."""
+    change = np.clip(change / top, 0, 1)
     share = np.sqrt(change)[..., None]
-    return np.clip((1 - share) * 0.6 * luminance[..., None] ** 1.5 + (0.15 + 0.85 * share) * heat_colours(change), 0, 1)
+    return np.clip((1 - share) * 0.6 * light[..., None] ** 1.5 + (0.15 + 0.85 * share) * heat_colours(change), 0, 1)
 
 
 def pale(luminance: np.ndarray, size: tuple[int, int]) -> np.ndarray:

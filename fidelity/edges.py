@@ -34,22 +34,37 @@ class EdgeAgreement:
 
 
 def find_edges(picture: np.ndarray, sigma: float) -> np.ndarray:
-    """Canny edges of a luminance picture (height, width) in 0..1; `sigma` is the blur in pixels before it."""
-    if min(picture.shape) < 3:
-        return np.zeros(picture.shape, bool)
-    smooth = gaussian_filter(picture, sigma, mode="nearest") if sigma > 0 else picture
-    gradient = np.hypot(sobel(smooth, 0), sobel(smooth, 1))
+    """Canny edges (height, width) of a picture (height, width), or of any of its channels (height, width, channels).
+
+    Args:
+        picture: in 0..1. All channels have one pair of thresholds, so that an empty one has no edges.
+        sigma: blur in pixels before edges are looked for.
+    """
+    if min(picture.shape[:2]) < 3:
+        return np.zeros(picture.shape[:2], bool)
+    if picture.ndim == 2 or (picture == picture[..., :1]).all():
+        channels = [picture if picture.ndim == 2 else picture[..., 0]]
+    else:
+        channels = [np.ascontiguousarray(picture[..., n]) for n in range(picture.shape[2])]
+    gradient = np.max([_gradient(channel, sigma) for channel in channels], axis=0)
     strong, weak = np.quantile(gradient, (STRONG, WEAK))
     if strong <= FAINTEST:
         # few pixels carry all the edges there are
         strong, weak = 2 * FAINTEST, FAINTEST
-    return canny(picture, sigma, low_threshold=max(weak, FAINTEST), high_threshold=strong, mode="nearest")
+    weak = max(weak, FAINTEST)
+    found = [canny(c, sigma, low_threshold=weak, high_threshold=strong, mode="nearest") for c in channels]
+    return np.logical_or.reduce(found)
+
+
+def _gradient(channel: np.ndarray, sigma: float) -> np.ndarray:
+    smooth = gaussian_filter(channel, sigma, mode="nearest") if sigma > 0 else channel
+    return np.hypot(sobel(smooth, 0), sobel(smooth, 1))
 
 
 def edge_agreement(
     x: np.ndarray, y: np.ndarray, tolerance: float, sigma: float, inside: np.ndarray | None = None
 ) -> EdgeAgreement:
-    """Compares the edges of a content x and a result y, (height, width) in 0..1.
+    """Compares the edges of a content x and a result y, (height, width) or (height, width, channels), in 0..1.
 
     Args:
         tolerance: pixels that an edge may move and still count as found.

@@ -9,9 +9,10 @@ import scipy
 import skimage
 
 from .edges import EdgeAgreement, edge_agreement
+from .flicker import flicker
 from .gradients import change_map, gradient_correlation
 from .objects import ObjectMatch, match_objects
-from .pictures import check_mask, check_picture, luminance, resize
+from .pictures import check_mask, check_picture, resize, strongest_channel
 from .similarity import ms_ssim, ssim
 from .style import colour_distance, texture_distance
 
@@ -36,7 +37,8 @@ class Settings:
     """How to measure; pixels are the content's.
 
     edge_tolerance: pixels an edge may move. edge_sigma: blur before edges are looked for. object_polarity: see
-    objects.segment. least_area: of an object, in pixels. least_iou: of a match.
+    objects.segment. least_area, largest_area: of an object, in pixels; largest 0: see objects.SHARES. least_iou: of a
+    match.
     """
 
     edge_tolerance: float = 2.0
@@ -44,6 +46,7 @@ class Settings:
     object_polarity: str = "auto"
     least_area: int = 30
     least_iou: float = 0.5
+    largest_area: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,17 +86,19 @@ def measure(
     result = resize(result, content.shape[:2])
     weights = None if mask is None else check_mask(mask, content.shape[:2])
     inside = None if weights is None else weights >= 0.5
-    x, y = luminance(content), luminance(result)
+    x, y = strongest_channel(content), strongest_channel(result)
     multi, scales = ms_ssim(x, y, weights)
-    edges = edge_agreement(x, y, settings.edge_tolerance, settings.edge_sigma, inside)
-    objects = match_objects(x, y, settings.object_polarity, settings.least_area, settings.least_iou, inside)
+    edges = edge_agreement(content, result, settings.edge_tolerance, settings.edge_sigma, inside)
+    objects = match_objects(
+        *(x, y, settings.object_polarity, settings.least_area, settings.least_iou, inside, settings.largest_area)
+    )
     numbers = {
         "ssim": ssim(x, y, weights),
         "ms_ssim": multi,
         "edge_f1": edges.f1,
         "edge_precision": edges.precision,
         "edge_recall": edges.recall,
-        "gradient_correlation": gradient_correlation(x, y, weights),
+        "gradient_correlation": gradient_correlation(content, result, weights),
         "objects_matched": objects.fraction,
         "colour_distance": NOT_MEASURED,
         "texture_distance": NOT_MEASURED,
@@ -118,10 +123,22 @@ def measure(
             "mean_iou": objects.mean_iou,
             "content_polarity": objects.content_polarity,
             "result_polarity": objects.result_polarity,
+            "largest_area": objects.largest_area,
         },
         "clipped_values": {"content": clipped_content, "result": clipped_result},
     }
-    return Measured(numbers, facts, content, result, style, weights, change_map(x, y), edges, objects)
+    return Measured(numbers, facts, content, result, style, weights, change_map(content, result), edges, objects)
+
+
+def batch_flicker(measured: list[Measured]) -> float:
+    """Flicker of pairs that are the frames of one time-lapse, in order; `NOT_MEASURED` where they are none."""
+    shapes = {one.content.shape for one in measured}
+    value = None
+    if len(shapes) == 1:
+        mask = measured[0].mask
+        frames = [one.content for one in measured], [one.result for one in measured]
+        value = flicker(*frames, None if mask is None else mask >= 0.5)
+    return NOT_MEASURED if value is None else value
 
 
 def to_record(measured: list[Measured], settings: Settings) -> dict:
@@ -133,6 +150,7 @@ def to_record(measured: list[Measured], settings: Settings) -> dict:
     return {
         "cellstyle_fidelity": 1,
         "mean": plain(mean_numbers(measured)),
+        **plain({"flicker": batch_flicker(measured)}),
         "pairs": [{**plain(one.numbers), **one.facts} for one in measured],
         "settings": asdict(settings),
         "versions": {"numpy": np.__version__, "scipy": scipy.__version__, "scikit-image": skimage.__version__},

@@ -1,12 +1,14 @@
 """Nuclei, cells, grains: segmented in both pictures, matched one to one.
 
-Segmentation: flat field, Otsu threshold, distance-transform watershed, the standard scikit-image pipeline. Matching at
+Segmentation: local threshold (Otsu's on the difference to the surroundings), distance-transform watershed, least and
+largest area: the standard scikit-image pipeline. Matching at
 an intersection over union of 0.5: Caicedo et al., "Nucleus segmentation across imaging experiments: the 2018 Data
 Science Bowl", Nature Methods 16, 2019.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +20,19 @@ from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
+from .wide_blur import wide_blur
+
 POLARITIES = ("auto", "dark", "bright")
 LEAST_CONTRAST = 4 / 255
 """A picture whose luminance spans less than this has no objects."""
 
-CROWDED = 0.5
-"""Share of a picture above which a foreground is taken for the tissue that the objects lie in."""
+SHARES = (64, 16, 4)
+"""Where nobody says how large an object can be: a 64th of the picture, so that nuclei are found in tissue and not the
+tissue. Where most of what stands out is larger than that (a single cell), a 16th, and then a quarter."""
+
+WINDOW = 0.75
+"""Sigma of the surroundings that an object is compared with, in radii of the largest: wide enough that its middle still
+stands out (exp(-0.9) of its contrast), narrow enough that tissue does not."""
 
 
 @dataclass(frozen=True)
@@ -42,41 +51,52 @@ class ObjectMatch:
     matched: int
     content_polarity: str
     result_polarity: str
+    largest_area: int
     labels_content: np.ndarray
     labels_result: np.ndarray
     matched_content: np.ndarray
     matched_result: np.ndarray
 
 
-def segment(picture: np.ndarray, polarity: str, least_area: int, like: np.ndarray | None = None):
-    """Labels of the objects in a luminance picture (height, width) in 0..1, and whether they are "dark" or "bright".
+def segment(
+    picture: np.ndarray, polarity: str, least_area: int, like: np.ndarray | None = None, largest_area: int = 0
+) -> tuple[np.ndarray, str]:
+    """Labels of the objects in a picture (height, width) in 0..1, and whether they are "dark" or "bright".
 
     Args:
         polarity: "dark", "bright", or "auto": dark in a bright picture and bright in a dark one, by its median. Where
             `like` (boolean) gives another picture's objects, auto is what agrees best with them: a style may turn a
             picture into its negative.
-        least_area: smaller objects are left out, in pixels.
+        least_area, largest_area: in pixels; smaller and larger objects are left out. The threshold is local, in a
+            window as wide as the largest object. Largest 0: see `SHARES`.
     """
+    found = _segment(picture, polarity, least_area, like, largest_area)
+    return found.labels, found.polarity
+
+
+@dataclass(frozen=True)
+class _Segmented:
+    labels: np.ndarray
+    polarity: str
+    largest_area: int
+
+
+def _segment(picture, polarity, least_area, like, largest_area) -> _Segmented:
     smooth = ndi.gaussian_filter(picture, 1.0, mode="nearest")
     if polarity == "auto" and (like is None or not like.any()):
         polarity = "dark" if np.median(picture) >= 0.5 else "bright"
     if np.ptp(smooth) < LEAST_CONTRAST:
-        return np.zeros(picture.shape, np.int32), "bright" if polarity == "auto" else polarity
-    # slow changes of the lamp go, objects up to a quarter of the picture stay
-    level = smooth - ndi.gaussian_filter(smooth, max(picture.shape) / 4, mode="nearest")
-    masks = {"bright": lambda: _foreground(level), "dark": lambda: _foreground(-level)}
-    if polarity == "auto":
-        found = {key: mask() for key, mask in masks.items()}
-        polarity = max(found, key=lambda key: _overlap(found[key], like))
-    mask = _clean(masks[polarity](), least_area)
-    if not mask.any():
-        return np.zeros(picture.shape, np.int32), polarity
-    distance = ndi.gaussian_filter(ndi.distance_transform_edt(mask), 1.5)
-    apart = max(4, round((least_area / np.pi) ** 0.5))
-    peaks = peak_local_max(distance, min_distance=apart, labels=ndi.label(mask)[0], exclude_border=False)
-    markers = np.zeros(mask.shape, np.int32)
-    markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    return _drop_small(watershed(-distance, markers, mask=mask), least_area), polarity
+        empty = np.zeros(picture.shape, np.int32)
+        return _Segmented(empty, "bright" if polarity == "auto" else polarity, largest_area)
+    for largest in [largest_area] if largest_area else [max(least_area, picture.size // n) for n in SHARES]:
+        level = smooth - wide_blur(smooth, WINDOW * (largest / np.pi) ** 0.5)
+        masks = {sign: mask for sign, mask in _foregrounds(level) if polarity in (sign, "auto")}
+        best = polarity if polarity in masks else max(masks, key=lambda sign: _overlap(masks[sign], like))
+        pieces = _split(_clean(masks[best], least_area), least_area)
+        labels = _keep_sizes(pieces, least_area, largest)
+        if 2 * np.count_nonzero(labels) >= np.count_nonzero(pieces):
+            break
+    return _Segmented(labels, best, largest)
 
 
 def match_objects(
@@ -86,15 +106,19 @@ def match_objects(
     least_area: int = 30,
     least_iou: float = 0.5,
     inside: np.ndarray | None = None,
+    largest_area: int = 0,
 ) -> ObjectMatch:
     """Segments and matches a content x and a result y, (height, width) in 0..1.
 
     Args:
+        polarity, least_area, largest_area: see `segment`; of both, the largest is what was taken for the content.
         inside: boolean mask; an object counts where at least half of it lies inside.
     Returns: fraction and f1 are 1 where neither picture has objects, 0 where only one has.
     """
-    labels_x, dark_x = segment(x, polarity, least_area)
-    labels_y, dark_y = segment(y, polarity, least_area, like=labels_x > 0)
+    found_x = _segment(x, polarity, least_area, None, largest_area)
+    labels_x = found_x.labels
+    found_y = _segment(y, polarity, least_area, labels_x > 0, found_x.largest_area)
+    labels_y = found_y.labels
     pairs = best_pairs(labels_x, labels_y, least_iou)
     mine, theirs = _inside(labels_x, inside), _inside(labels_y, inside)
     pairs = [pair for pair in pairs if pair[0] in mine]
@@ -109,8 +133,9 @@ def match_objects(
         content_objects=count_x,
         result_objects=count_y,
         matched=matched,
-        content_polarity=dark_x,
-        result_polarity=dark_y,
+        content_polarity=found_x.polarity,
+        result_polarity=found_y.polarity,
+        largest_area=found_x.largest_area,
         labels_content=np.where(np.isin(labels_x, list(mine)), labels_x, 0),
         labels_result=np.where(np.isin(labels_y, [*theirs, *matched_y.tolist()]), labels_y, 0),
         matched_content=matched_x,
@@ -146,13 +171,22 @@ def best_pairs(labels_x: np.ndarray, labels_y: np.ndarray, least_iou: float) -> 
     return pairs
 
 
-def _foreground(level: np.ndarray) -> np.ndarray:
-    """The bright part, by Otsu; where that is most of the picture (tissue), what stands out in it locally (nuclei)."""
-    mask = level > threshold_otsu(level)
-    if mask.mean() > CROWDED:
-        level = level - ndi.gaussian_filter(level, max(level.shape) / 24, mode="nearest")
-        mask = level > threshold_otsu(level)
-    return mask
+def _foregrounds(level: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """What is brighter than its surroundings, and what is darker, by Otsu's threshold."""
+    yield "bright", level > threshold_otsu(level)
+    yield "dark", -level > threshold_otsu(-level)
+
+
+def _split(mask: np.ndarray, least_area: int) -> np.ndarray:
+    """Labels of a mask's pieces, touching objects taken apart where they narrow."""
+    if not mask.any():
+        return np.zeros(mask.shape, np.int32)
+    distance = ndi.gaussian_filter(ndi.distance_transform_edt(mask), 1.5)
+    apart = max(4, round((least_area / np.pi) ** 0.5))
+    peaks = peak_local_max(distance, min_distance=apart, labels=ndi.label(mask)[0], exclude_border=False)
+    markers = np.zeros(mask.shape, np.int32)
+    markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
+    return watershed(-distance, markers, mask=mask)
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
@@ -162,8 +196,8 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 def _clean(mask: np.ndarray, least_area: int) -> np.ndarray:
     """Opened by a pixel, holes up to half an object filled, specks removed."""
     mask = ndi.binary_opening(mask, border_value=0) | (mask & _border(mask.shape))
-    holes = _drop_small(ndi.label(~mask)[0], max(1, least_area)) == 0
-    return _drop_small(ndi.label(holes)[0], least_area) > 0
+    holes = _keep_sizes(ndi.label(~mask)[0], max(1, least_area)) == 0
+    return _keep_sizes(ndi.label(holes)[0], least_area) > 0
 
 
 def _border(shape: tuple[int, int]) -> np.ndarray:
@@ -172,11 +206,12 @@ def _border(shape: tuple[int, int]) -> np.ndarray:
     return frame
 
 
-def _drop_small(labels: np.ndarray, least_area: int) -> np.ndarray:
-    """Labels whose area is at least this, the others 0."""
-    keep = np.bincount(labels.ravel()) >= least_area
+def _keep_sizes(labels: np.ndarray, least_area: int, largest_area: float = np.inf) -> np.ndarray:
+    """Labels whose area lies between these, the others 0."""
+    areas = np.bincount(labels.ravel())
+    keep = (areas >= least_area) & (areas <= largest_area)
     keep[0] = False
-    return np.where(keep[labels], labels, 0)
+    return labels * keep[labels]
 
 
 def _inside(labels: np.ndarray, inside: np.ndarray | None) -> set[int]:

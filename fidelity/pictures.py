@@ -63,6 +63,19 @@ def luminance(picture: np.ndarray) -> np.ndarray:
     return rgb2gray(picture)
 
 
+def strongest_channel(picture: np.ndarray) -> np.ndarray:
+    """(height, width) of (height, width, 3), in which any colour stands out from the ground that it lies on.
+
+    The brightest channel of a dark picture (fluorescence: pure blue is 7 % of the luminance), the darkest channel of a
+    bright one (stains: each takes light from some channel), the middle of both in between. Grey stays as it is, and a
+    negative gives the negative; whether the median is 0.5 or more says whether the ground is bright.
+    """
+    high, low = picture.max(-1), picture.min(-1)
+    if np.median(high) < 0.5:
+        return high
+    return low if np.median(low) >= 0.5 else (high + low) / 2
+
+
 def weighted_mean(values: np.ndarray, weights: np.ndarray | None) -> float:
     """The mean of a map, over a mask if there is one."""
     if weights is None:

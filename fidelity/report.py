@@ -8,12 +8,15 @@ from PIL import Image, ImageDraw, ImageFont
 from ..common.palette import FAINT, INK, LINE, PAPER
 from . import drawing
 from .drawing import LOST, MATCHED, NEW
-from .metrics import Measured, Settings
-from .pictures import luminance
+from .metrics import NOT_MEASURED, Measured, Settings
+from .pictures import strongest_channel
 
 MARGIN, GAP, HEADER, TITLE, CAPTION, FOOTER = 28, 24, 66, 30, 30, 34
 TABLE_HEIGHT = 372
 """Least height of a panel: the table must fit."""
+
+GREEN = 0.5
+"""From here a bar is green: more of the structure was kept than lost."""
 
 STRUCTURE = (
     ("SSIM", "ssim"),
@@ -25,13 +28,17 @@ STRUCTURE = (
 
 
 def draw_report(
-    measured: Measured, settings: Settings, panel: int = 400, number: tuple[int, int] = (1, 1)
+    measured: Measured,
+    settings: Settings,
+    panel: int = 400,
+    number: tuple[int, int] = (1, 1),
+    flicker: float = NOT_MEASURED,
 ) -> np.ndarray:
     """One report.
 
     Args:
         panel: width of each of the six panels in pixels, at least 320.
-        number: which pair of how many, for the header.
+        number: which pair of how many, for the header. flicker: of the batch, see metrics.batch_flicker.
     Returns: (height, width, 3) float32 in 0..1; the size depends on `panel` and the content's proportions only.
     """
     height, width = measured.content.shape[:2]
@@ -39,10 +46,10 @@ def draw_report(
     row = TITLE + frame[1] + CAPTION
     sheet = Image.new("RGB", (2 * MARGIN + 3 * panel + 2 * GAP, HEADER + 2 * row + GAP + FOOTER + MARGIN // 2), PAPER)
     pen = ImageDraw.Draw(sheet)
-    _header(pen, measured, sheet.width, number)
+    _header(pen, sheet.width, number, flicker)
     at = [(MARGIN + c * (panel + GAP), HEADER + r * (row + GAP)) for r in range(2) for c in range(3)]
     left, top, w, h = drawing.placed((width, height), frame)
-    light = luminance(measured.content)
+    light = strongest_channel(measured.content)
     inside = None if measured.mask is None else measured.mask >= 0.5
 
     def put(place: int, title: str, canvas) -> tuple[int, int]:
@@ -55,10 +62,11 @@ def draw_report(
 
     put(0, "Content", drawing.to_image(measured.content, (w, h)))
     put(1, "Result", drawing.to_image(measured.result, (w, h)))
-    heat = drawing.to_image(drawing.heat_map(measured.change, light), (w, h))
+    top_change = drawing.heat_top(measured.change)
+    heat = drawing.to_image(drawing.heat_map(measured.change, light, top_change), (w, h))
     heat = np.asarray(heat, np.float64) / 255
     x, y = put(2, "Where structure changed", drawing.shade_outside(heat, inside))
-    _colour_bar(sheet, pen, x, y, panel)
+    _colour_bar(sheet, pen, x, y, top_change)
     pale = drawing.pale(light, (w, h))
     x, y = put(3, "Edges", drawing.shade_outside(drawing.edge_overlay(pale, measured.edges), inside))
     edges, objects = measured.edges, measured.objects
@@ -76,20 +84,21 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.load_default(size)
 
 
-def _header(pen, measured: Measured, width: int, number: tuple[int, int]) -> None:
+def _header(pen, width: int, number: tuple[int, int], flicker: float) -> None:
     pen.text((MARGIN, 18), "Structure fidelity", INK, _font(26))
     if number[1] > 1:
-        pen.text((width - MARGIN, 26), f"pair {number[0]} of {number[1]}", FAINT, _font(16), anchor="ra")
+        note = "" if flicker == NOT_MEASURED else f"flicker {flicker:.2f} (1 = as its source)   \u00b7   "
+        pen.text((width - MARGIN, 26), f"{note}pair {number[0]} of {number[1]}", FAINT, _font(16), anchor="ra")
     pen.line((MARGIN, HEADER - 10, width - MARGIN, HEADER - 10), LINE, 1)
 
 
-def _colour_bar(sheet, pen, x: int, y: int, width: int) -> None:
-    bar = min(170, width // 2)
-    strip = drawing.heat_map(np.tile(np.linspace(0, 1, bar), (10, 1)), np.zeros((10, bar)))
-    pen.text((x, y), "unchanged", FAINT, _font(13))
-    start = x + 76
+def _colour_bar(sheet, pen, x: int, y: int, top: float) -> None:
+    bar = 140
+    strip = drawing.heat_map(np.tile(np.linspace(0, top, bar), (10, 1)), np.zeros((10, bar)), top)
+    pen.text((x, y), "unchanged 0", FAINT, _font(13))
+    start = x + 84
     sheet.paste(drawing.to_image(strip, (bar, 10)), (start, y + 4))
-    pen.text((start + bar + 9, y), "lost, new or turned", FAINT, _font(13))
+    pen.text((start + bar + 8, y), f"{top:.2f} lost, new, turned", FAINT, _font(13))
 
 
 def _legend(pen, x: int, y: int, entries, unit: str) -> None:
@@ -104,7 +113,7 @@ def _table(sheet, pen, at: tuple[int, int], frame: tuple[int, int], measured: Me
     x, y = at
     right = x + frame[0]
     pen.text((x, y), "Structure kept", INK, _font(17))
-    pen.text((right, y + 4), "1 = as in the content", FAINT, _font(13), anchor="ra")
+    pen.text((right, y + 4), f"1 = as in the content, green from {GREEN:g}", FAINT, _font(13), anchor="ra")
     y += TITLE
     for label, key in STRUCTURE:
         value = measured.numbers[key]
@@ -146,7 +155,9 @@ def _bar(pen, x: int, right: int, y: int, value: float) -> None:
     pen.rectangle((x, y, right - 1, y + 5), fill=(232, 232, 229))
     length = round((right - x) * min(max(value, 0.0), 1.0))
     if length:
-        pen.rectangle((x, y, x + length - 1, y + 5), fill=MATCHED if value >= 0.5 else LOST)
+        pen.rectangle((x, y, x + length - 1, y + 5), fill=MATCHED if value >= GREEN else LOST)
+    tick = x + round((right - x) * GREEN)
+    pen.line((tick, y - 2, tick, y + 7), INK, 1)
 
 
 def _footer(pen, sheet, measured: Measured, settings: Settings) -> None:
@@ -157,5 +168,7 @@ def _footer(pen, sheet, measured: Measured, settings: Settings) -> None:
     if facts["measured_share"] < 1:
         parts.append(f"{facts['measured_share']:.0%} of the picture measured (mask)")
     parts.append(f"edges may move {settings.edge_tolerance:g} px")
-    parts.append(f"objects from {settings.least_area} px, matched at IoU {settings.least_iou:g}")
+    parts.append(
+        f"objects of {settings.least_area} to {measured.objects.largest_area} px, matched at IoU {settings.least_iou:g}"
+    )
     pen.text((MARGIN, sheet.height - FOOTER + 4), "   ·   ".join(parts), FAINT, _font(13))

@@ -63,11 +63,16 @@ def restore(image: np.ndarray, way: Fit, original: bool = True) -> np.ndarray:
         image: (height, width, channels). A picture that was enlarged on the way (an upscaler) is cropped in proportion.
     Returns: (source_height, source_width, channels), or the cropped picture at its own scale.
     """
+    image = unpad(image, way)
+    return resize(image, way.source_width, way.source_height) if original else image
+
+
+def unpad(image: np.ndarray, way: Fit) -> np.ndarray:
+    """Takes the padding off a picture (height, width, channels), in proportion where it was enlarged on the way."""
     height, width = image.shape[:2]
     keep_width = max(1, min(width, math.floor(width * way.scaled_width / way.output_width + 0.5)))
     keep_height = max(1, min(height, math.floor(height * way.scaled_height / way.output_height + 0.5)))
-    image = image[:keep_height, :keep_width]
-    return resize(image, way.source_width, way.source_height) if original else image
+    return image[:keep_height, :keep_width]
 
 
 def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:

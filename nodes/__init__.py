@@ -23,7 +23,9 @@ from .save_style import CellStyleSave
 from .style_kv_capture import StyleKVCapture
 from .style_settings import CellStyleSettings
 from .sweep import CellStyleSweep
+from .tiled_transfer import CellStyleTiledTransfer
 from .transfer import CellStyleTransfer
+from .transfer_frames import CellStyleTransferFrames
 
 _CLASSES = [
     DDIMInvert,
@@ -46,6 +48,8 @@ _CLASSES = [
     CellStyleLoadFolder,
     CellStyleForeground,
     CellStyleCompose,
+    CellStyleTiledTransfer,
+    CellStyleTransferFrames,
 ]
 NODES = [guarded(node) for node in _CLASSES]
 

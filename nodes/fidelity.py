@@ -9,7 +9,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..common.pairing import one_or_all, paired_count
-from ..fidelity.metrics import NUMBERS, Settings, mean_numbers, measure, to_record
+from ..fidelity.metrics import NUMBERS, Settings, batch_flicker, mean_numbers, measure, to_record
 from ..fidelity.objects import POLARITIES
 from ..fidelity.report import draw_report
 from ..node_parts.wire_types import CATEGORY
@@ -122,12 +122,27 @@ class CellStyleFidelity(io.ComfyNode):
                     advanced=True,
                     tooltip="Width of each of the report's six panels in pixels. Higher: a larger report.",
                 ),
+                io.Int.Input(
+                    "largest_area",
+                    default=0,
+                    min=0,
+                    max=16_000_000,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "Pixels that an object may have. Lower: tissue and clumps are no objects, only what stands out "
+                        "in them. 0: a 64th of the picture, more where most of what stands out is larger."
+                    ),
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="report", tooltip="One sheet a pair, all of one size."),
                 io.Float.Output(
                     display_name="ssim",
-                    tooltip="Structural similarity of the luminance, -1 to 1; 1 is identical. A negative scores low.",
+                    tooltip=(
+                        "Structural similarity of what stands out from the ground, in whatever colour, -1 to 1; 1 is "
+                        "identical. A negative scores low."
+                    ),
                 ),
                 io.Float.Output(display_name="ms_ssim", tooltip="The same over up to five scales, 0 to 1."),
                 io.Float.Output(display_name="edge_f1", tooltip="Edges kept and not made up, 0 to 1."),
@@ -158,6 +173,13 @@ class CellStyleFidelity(io.ComfyNode):
                 io.String.Output(
                     display_name="json", tooltip="Everything: each pair, counts, sizes, settings, versions."
                 ),
+                io.Float.Output(
+                    display_name="flicker",
+                    tooltip=(
+                        "For a batch that is a time-lapse: change from frame to frame in the result / in the content, "
+                        "where nothing moves. 1 is as calm as the content; -1 is no time-lapse."
+                    ),
+                ),
             ],
         )
 
@@ -170,16 +192,17 @@ class CellStyleFidelity(io.ComfyNode):
         if mask is not None:
             pictures["mask"] = _masks(mask)
         count = _count(pictures)
-        measured, sheets = [], []
+        measured = []
         for n in range(count):
             # one picture for all pairs, or one a pair
             one = {key: batch[n if len(batch) > 1 else 0] for key, batch in pictures.items()}
             measured.append(measure(one["content"], one["result"], one.get("style"), one.get("mask"), settings))
-            sheets.append(draw_report(measured[-1], settings, panel_size, (n + 1, count)))
+        flicker = batch_flicker(measured)
+        sheets = [draw_report(one, settings, panel_size, (n, count), flicker) for n, one in enumerate(measured, 1)]
         report = torch.from_numpy(np.stack(sheets))
         means = mean_numbers(measured)
         record = json.dumps(to_record(measured, settings), indent=1)
-        return io.NodeOutput(report, *(means[key] for key in NUMBERS), record, ui=ui.PreviewImage(report))
+        return io.NodeOutput(report, *(means[key] for key in NUMBERS), record, flicker, ui=ui.PreviewImage(report))
 
 
 def _pictures(image: torch.Tensor, what: str) -> np.ndarray:

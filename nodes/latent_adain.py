@@ -120,6 +120,11 @@ class LatentAdaIN(io.ComfyNode):
         return io.NodeOutput(restarted(content, torch.lerp(x_content, styled, strength)))
 
 
+def with_one_palette(content: dict, style: dict, strength: float, mode: str) -> dict:
+    """Latent AdaIN of an inverted LATENT, as the node does it without its patches and its high pass."""
+    return LatentAdaIN.execute(content, style, strength, mode, 16).result[0]
+
+
 def _noise_preserving(content: dict, style: dict, strength: float, layout: Callable) -> dict:
     """The LATENT whose clean latent has the style's statistics, in the content's own noise."""
     x, clean = content["samples"], clean_of(content, "content")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import comfy.model_management
 import comfy.utils
@@ -18,7 +17,7 @@ from ..engine.inject import with_style_injection
 from ..engine.sample import sample_injected
 from ..node_parts.before_run import ABSENT, check_guidance, check_queries, check_values
 from ..node_parts.dial_inputs import injection_inputs, settings_input
-from ..node_parts.preview import preview_of
+from ..node_parts.preview import SharedPreview
 from ..node_parts.sampling_inputs import sampling_inputs
 from ..node_parts.wire_types import CATEGORY, CONTENT_QUERY, STYLE_KV
 
@@ -136,7 +135,7 @@ class CellStyleSweep(io.ComfyNode):
 
         cells = [(gamma, tau) for tau in taus for gamma in gammas]
         samples = []
-        progress = _Progress(model, len(cells))
+        progress = SharedPreview(model, len(cells))
         for gamma, tau in cells:
             samples.append(
                 sample_injected(
@@ -150,7 +149,7 @@ class CellStyleSweep(io.ComfyNode):
                     sigmas,
                     negative,
                     cfg,
-                    partial(progress.of_cell, len(samples)),
+                    progress,
                 )
             )
         # decoded after all are sampled, so that model and VAE change places once
@@ -160,13 +159,13 @@ class CellStyleSweep(io.ComfyNode):
             pictures.append(vae.decode(cell).float().cpu())
 
         rows, columns = [f"tau {tau:g}" for tau in taus], [f"gamma {gamma:g}" for gamma in gammas]
-        footer = f"{progress.steps} steps · higher gamma keeps more structure · higher tau is sharper"
+        footer = f"{progress.total // len(cells)} steps · higher gamma keeps more structure · higher tau is sharper"
         sheets = [
             torch.from_numpy(draw_sheet([cell[i].numpy() for cell in pictures], rows, columns, picture_size, footer))
             for i in range(len(pictures[0]))
         ]
         sheet = torch.stack(sheets)
-        progress.finish(sheet)
+        _show_last(sheet, progress.total)
         images = torch.stack(pictures, dim=1).flatten(0, 1)
         return io.NodeOutput(sheet, images, ui=ui.PreviewImage(sheet))
 
@@ -183,28 +182,10 @@ def _axes(gammas: str, taus: str) -> tuple[list[float], list[float]]:
     return columns, rows
 
 
-class _Progress:
-    """One progress bar and preview over all cells."""
-
-    def __init__(self, model, cells: int):
-        self.model, self.cells, self.steps, self.report = model, cells, 0, None
-
-    def of_cell(self, index: int, steps: int):
-        """The callback of one cell's sampling."""
-        if self.report is None:
-            self.steps = steps
-            self.report = preview_of(self.model)(self.cells * steps)
-
-        def callback(step, denoised, x, steps):
-            self.report(index * steps + step, denoised, x, self.cells * steps)
-
-        return callback
-
-    def finish(self, sheet: torch.Tensor) -> None:
-        """The sheets (B, H, W, 3) as the last preview: the front end shows that in place of the node's result."""
-        picture = Image.fromarray((sheet.flatten(0, 1) * 255).round().to(torch.uint8).numpy())
-        total = self.cells * self.steps
-        comfy.utils.ProgressBar(total).update_absolute(total, total, ("JPEG", picture, None))
+def _show_last(sheet: torch.Tensor, total: int) -> None:
+    """The sheets (B, H, W, 3) as the last preview: the front end shows that in place of the node's result."""
+    picture = Image.fromarray((sheet.flatten(0, 1) * 255).round().to(torch.uint8).numpy())
+    comfy.utils.ProgressBar(total).update_absolute(total, total, ("JPEG", picture, None))
 
 
 def _other_dials() -> list:

@@ -64,14 +64,39 @@ def test_the_contents_are_real_micrographs():
     assert all(picture.image.mode == "RGB" and max(picture.image.size) <= 128 for picture in pictures)
 
 
-def test_the_contact_sheet_has_a_row_a_pair():
-    picture = demo_pictures.Picture("cell", Image.new("RGB", (64, 48), "#ff0000"), "")
-    rows = [demo_pictures.Row(picture, picture, Image.new("RGB", (64, 48), "#00ff00"))] * 3
-    one = demo_pictures.contact_sheet(rows[:1], "gamma 0.75")
-    three = demo_pictures.contact_sheet(rows, "gamma 0.75", warning="Random weights")
-    assert three.width == one.width and three.height > 2 * one.height - 300
-    colours = {colour for _, colour in three.getcolors(100000)}
-    assert {(255, 0, 0), (0, 255, 0)} <= colours
+def test_the_contact_sheet_is_a_matrix_of_contents_and_styles():
+    def picture(name: str, colour: str) -> demo_pictures.Picture:
+        return demo_pictures.Picture(name, Image.new("RGB", (64, 48), colour), "")
+
+    contents = [picture("tissue", "#ff0000"), picture("cell", "#800000")]
+    styles = [
+        picture(name, colour) for name, colour in (("ink", "#00ff00"), ("mural", "#008000"), ("durian", "#004000"))
+    ]
+    results = {
+        (style.name, content.name): Image.new("RGB", (64, 48), (10 * s, 10 * c, 255))
+        for s, style in enumerate(styles)
+        for c, content in enumerate(contents)
+    }
+    # as the demo runs them: all contents of a style, then the next style
+    rows = [demo_pictures.Row(c, s, results[s.name, c.name]) for s in styles for c in contents]
+    sheet = demo_pictures.contact_sheet(rows, "gamma 0.75", warning="Random weights")
+
+    def place(colour) -> tuple[int, int]:
+        found = [
+            (x, y)
+            for y in range(0, sheet.height, 4)
+            for x in range(0, sheet.width, 4)
+            if sheet.getpixel((x, y)) == colour
+        ]
+        return min(found)
+
+    columns = [place(style.image.getpixel((0, 0)))[0] for style in styles]
+    lines = [place(content.image.getpixel((0, 0)))[1] for content in contents]
+    assert columns == sorted(columns) and lines == sorted(lines)
+    for s, style in enumerate(styles):
+        for c, content in enumerate(contents):
+            assert place(results[style.name, content.name].getpixel((0, 0))) == (columns[s], lines[c])
+    assert sheet.width < 2 * sheet.height and sheet.height < 1.5 * sheet.width
 
 
 class Terminal(io.StringIO):

@@ -5,10 +5,11 @@ import pytest
 from cellstyle.fidelity.edges import edge_agreement, find_edges
 from cellstyle.fidelity.gradients import change_map, gradient_correlation
 from cellstyle.fidelity.metrics import NUMBERS, measure
-from cellstyle.fidelity.objects import best_pairs, match_objects
-from cellstyle.fidelity.pictures import luminance
+from cellstyle.fidelity.objects import best_pairs, match_objects, segment
+from cellstyle.fidelity.pictures import luminance, strongest_channel
 from cellstyle.fidelity.similarity import SCALE_WEIGHTS, ms_ssim, ssim, ssim_maps
 from cellstyle.fidelity.style import PROJECTIONS, SEED, colour_distance, texture_distance
+from cellstyle.fidelity.wide_blur import wide_blur
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import correlate, gaussian_filter
@@ -272,3 +273,72 @@ def test_a_result_of_another_size_is_resized_to_the_content_and_said_so():
     measured = measure(TISSUE, double)
     assert measured.facts["result_resized"] and measured.facts["result_size"] == [512, 512]
     assert measured.result.shape == TISSUE.shape and measured.numbers["ssim"] > 0.95
+
+
+def fluorescence(nuclei: bool) -> np.ndarray:
+    """Red cells on black, with or without pure blue nuclei."""
+    picture = np.zeros((192, 192, 3))
+    y, x = np.mgrid[:192, :192]
+    for cy in range(24, 192, 48):
+        for cx in range(24, 192, 48):
+            picture[np.hypot(y - cy, x - cx) < 20, 0] = 0.1
+            if nuclei:
+                picture[np.hypot(y - cy, x - cx) < 9, 2] = 0.8
+    return picture
+
+
+def test_vanished_blue_nuclei_are_seen_by_every_measure():
+    gone = measure(fluorescence(True), fluorescence(False))
+    assert gone.numbers["ssim"] < 0.9 and gone.numbers["ms_ssim"] < 0.9
+    assert gone.numbers["edge_recall"] < 0.75
+    assert gone.numbers["gradient_correlation"] < 0.7
+    assert gone.numbers["objects_matched"] < 0.2
+    assert gone.change[24 - 12 : 24 + 12, 24 - 12 : 24 + 12].max() > 0.9
+
+
+def test_nuclei_that_only_change_their_colour_are_kept():
+    blue = fluorescence(True)
+    golden = np.stack([np.maximum(blue[..., 0], blue[..., 2]), blue[..., 2] * 0.7, blue[..., 2] * 0], -1)
+    numbers = measure(blue, golden).numbers
+    assert numbers["objects_matched"] > 0.9 and numbers["edge_recall"] > 0.9
+
+
+@pytest.mark.parametrize("picture", [TISSUE, fluorescence(True), np.clip(TISSUE * 0.6 + 0.1, 0, 1)])
+def test_the_strongest_channel_of_a_negative_is_the_negative(picture):
+    np.testing.assert_allclose(strongest_channel(1 - picture), 1 - strongest_channel(picture), atol=1e-12)
+    grey = picture[..., :1].repeat(3, -1)
+    np.testing.assert_allclose(strongest_channel(grey), picture[..., 0], atol=1e-12)
+
+
+def nuclei_in_tissue() -> tuple[np.ndarray, np.ndarray]:
+    """Dark tissue that fills a part of a bright picture, darker nuclei in it and beside it; and their centres."""
+    y, x = np.mgrid[:256, :256]
+    picture = np.full((256, 256), 0.95)
+    picture[np.hypot(y - 100, x - 90) < 85] = 0.55
+    centres = np.array([(cy, cx) for cy in range(28, 240, 34) for cx in range(28, 240, 34)])
+    for cy, cx in centres:
+        picture[np.hypot(y - cy, x - cx) < 7] -= 0.25
+    return gaussian_filter(picture, 1), centres
+
+
+@pytest.mark.parametrize("turn", [False, True])
+def test_nuclei_are_objects_and_the_tissue_that_they_lie_in_is_none(turn):
+    picture, centres = nuclei_in_tissue()
+    labels, polarity = segment(1 - picture if turn else picture, "auto", 30)
+    assert polarity == ("bright" if turn else "dark")
+    at = labels[centres[:, 0], centres[:, 1]]
+    assert (at > 0).mean() > 0.9 and len(set(at[at > 0])) == (at > 0).sum()
+    assert np.bincount(labels.ravel())[1:].max() < 4 * np.pi * 7**2  # no tissue, which is 150 nuclei large
+
+
+def test_a_single_large_cell_is_still_an_object_and_a_largest_area_leaves_it_out():
+    cell = discs([(64, 64)], radius=26)
+    assert match_objects(cell, cell).content_objects == 1
+    assert match_objects(cell, cell, largest_area=600).content_objects == 0
+
+
+@pytest.mark.parametrize(("shape", "sigma"), [((300, 200), 40), ((64, 512), 128), ((50, 50), 17), ((1, 90), 30)])
+def test_a_wide_blur_is_the_gaussian(shape, sigma):
+    picture = gaussian_filter(np.random.default_rng(1).random(shape), 2)
+    want = gaussian_filter(picture, sigma, mode="nearest")
+    np.testing.assert_allclose(wide_blur(picture, sigma), want, atol=0.01 * np.ptp(picture))

@@ -6,13 +6,19 @@ import time
 import numpy as np
 import pytest
 import torch
+from cellstyle.fidelity.drawing import LEAST_TOP, heat_map, heat_top
 from cellstyle.fidelity.metrics import NUMBERS, Settings, measure
 from cellstyle.fidelity.report import draw_report
 from cellstyle.nodes.fidelity import CellStyleFidelity
+from scipy.ndimage import gaussian_filter
 from skimage import data
 
 TISSUE = torch.from_numpy(data.immunohistochemistry()[::4, ::4] / np.float32(255))[None]
 OTHER = TISSUE.flip(1)
+SETTINGS = {
+    "edge_tolerance": 2.0, "edge_sigma": 1.5, "object_polarity": "auto", "least_area": 30, "least_iou": 0.5,
+    "panel_size": 400,
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -23,11 +29,7 @@ def temp(tmp_path, monkeypatch):
 
 
 def run(content, result, **inputs):
-    settings = {
-        "edge_tolerance": 2.0, "edge_sigma": 1.5, "object_polarity": "auto", "least_area": 30, "least_iou": 0.5,
-        "panel_size": 400,
-    }  # fmt: skip
-    report, *numbers, record = CellStyleFidelity.execute(content, result, **{**settings, **inputs}).result
+    report, *numbers, record, _ = CellStyleFidelity.execute(content, result, **{**SETTINGS, **inputs}).result
     return report, dict(zip(NUMBERS, numbers, strict=True)), json.loads(record)
 
 
@@ -43,7 +45,7 @@ def test_the_outputs_are_a_report_nine_numbers_and_json():
 
 def test_the_schema_lists_the_outputs_in_the_order_of_the_numbers():
     schema = CellStyleFidelity.GET_SCHEMA()
-    assert [o.display_name for o in schema.outputs] == ["report", *NUMBERS, "json"]
+    assert [o.display_name for o in schema.outputs] == ["report", *NUMBERS, "json", "flicker"]
     assert all(thing.tooltip for thing in [*schema.inputs, *schema.outputs])
     assert schema.category == "CellStyle" and schema.search_aliases
 
@@ -126,3 +128,55 @@ def test_a_512_pair_is_measured_and_drawn_quickly():
     started = time.process_time()
     run(content, content * 0.9, style=content)
     assert time.process_time() - started < 12  # about 2 s on one idle core; the rest is for a busy machine
+
+
+def time_lapse(result_noise: float, count: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
+    """Frames with a moving spot and the camera's noise, and results with another noise."""
+    rng = np.random.default_rng(0)
+    scene = gaussian_filter(rng.random((96, 128)), 3)
+    scene = 0.2 + 0.6 * (scene - scene.min()) / np.ptp(scene)
+    y, x = np.mgrid[:96, :128]
+    frames = [np.where(np.hypot(y - 48, x - 20 - 12 * n) < 9, 1.0, scene) for n in range(count)]
+
+    def noisy(sigma):
+        return torch.tensor(np.stack([f + sigma * rng.normal(size=f.shape) for f in frames]), dtype=torch.float32)
+
+    return noisy(0.01)[..., None].clamp(0, 1), noisy(result_noise)[..., None].clamp(0, 1)
+
+
+@pytest.mark.parametrize("times", [0.5, 1, 3])
+def test_a_time_lapse_has_its_flicker_printed(times):
+    contents, results = time_lapse(0.01 * times)
+    outputs = CellStyleFidelity.execute(contents, results, **SETTINGS)
+    assert outputs.result[-1] == pytest.approx(times, rel=0.05)
+    assert json.loads(outputs.result[-2])["flicker"] == outputs.result[-1]
+    pale = CellStyleFidelity.execute(contents, contents, **SETTINGS)
+    assert pale.result[-1] == 1
+    assert not torch.equal(outputs.result[0][0, :60], pale.result[0][0, :60])  # the header names it
+
+
+def test_pictures_of_different_scenes_are_no_time_lapse():
+    outputs = CellStyleFidelity.execute(torch.cat([TISSUE, OTHER]), torch.cat([TISSUE, OTHER]), **SETTINGS)
+    assert outputs.result[-1] == -1 and json.loads(outputs.result[-2])["flicker"] is None
+    assert CellStyleFidelity.execute(TISSUE, TISSUE, **SETTINGS).result[-1] == -1
+
+
+def test_still_frames_without_noise_are_measured_by_a_rounding_step():
+    still = TISSUE.repeat(3, 1, 1, 1)
+    assert CellStyleFidelity.execute(still, still, **SETTINGS).result[-1] == 0
+    jumping = still.clone()
+    jumping[1] = (jumping[1] * 0.8).clamp(0, 1)
+    assert CellStyleFidelity.execute(still, jumping, **SETTINGS).result[-1] > 1.5
+
+
+def test_the_heat_map_has_a_legible_range_and_says_it():
+    content = TISSUE[0].numpy()
+    slight, strong = content.copy(), content.copy()
+    slight[20:60, 20:60] = gaussian_filter(slight[20:60, 20:60], (2, 2, 0))
+    strong[20:60, 20:60] = strong[20:60, 20:60].mean((0, 1))
+    tops = [heat_top(measure(content, result).change) for result in (content, slight, strong)]
+    assert tops[0] == LEAST_TOP <= tops[1] < tops[2] <= 1
+    for result, top in zip((slight, strong), tops[1:], strict=True):
+        where = measure(content, result).change
+        brightest = heat_map(where, np.zeros(where.shape), top)
+        assert brightest.max() > 0.8  # the largest change of a picture is seen, however small it is

@@ -197,3 +197,17 @@ def test_bad_lists_get_a_sentence_on_the_server(client):
     with pytest.raises(ExecutionError, match='taus: "warm" is not a number') as error:
         client.run(graph)
     assert error.value.exception_type == "ValueError"
+
+
+def test_values_keep_the_order_in_which_they_are_written():
+    assert parse_values("0.75, 0.3 0.5", "gammas", 0.0, 1.0, "0.3") == [0.75, 0.3, 0.5]
+
+
+def test_the_sheet_has_the_values_as_written(wired):
+    written, sorted_ = (
+        sweep(wired, gammas=gammas, taus=taus)[1] for gammas, taus in (("0.75, 0.3", "2 1"), ("0.3, 0.75", "1 2"))
+    )
+    count = len(written) // 4
+    for n in range(count):
+        cells, others = written[4 * n : 4 * n + 4], sorted_[4 * n : 4 * n + 4]
+        assert torch.equal(cells, others.flip(0))

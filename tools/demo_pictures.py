@@ -23,7 +23,7 @@ class Picture:
 
 @dataclass
 class Row:
-    """One line of the contact sheet."""
+    """One result of the contact sheet, and what it was made of."""
 
     content: Picture
     style: Picture
@@ -63,33 +63,37 @@ def styles(size: int) -> list[Picture]:
     return [Picture(name, fitted(Image.open(path), size), path.name) for name, path in zip(names, files, strict=True)]
 
 
-def contact_sheet(rows: list[Row], caption: str, warning: str = "", cell: int = 288) -> Image.Image:
-    """One picture: content | style | result a row, each labelled, with `caption` (and `warning`) below the title."""
-    margin, gap, label = 48, 24, 40
-    title, heading, small = (ImageFont.load_default(size) for size in (34, 20, 16))
-    top = margin + 52 + 30 + (28 if warning else 0) + 24
-    width = 2 * margin + 3 * cell + 2 * gap
-    sheet = Image.new("RGB", (width, top + 32 + len(rows) * (cell + label) + margin - 8), PAPER)
+def contact_sheet(rows: list[Row], caption: str, warning: str = "", cell: int = 224) -> Image.Image:
+    """One picture: contents down, styles across, each result where they meet; `caption` (and `warning`) in the title.
+
+    A pair that was not run stays empty.
+    """
+    contents = list({row.content.name: row.content for row in rows}.values())
+    styles = list({row.style.name: row.style for row in rows}.values())
+    margin, gap, label = 40, 8, 24
+    title, small = (ImageFont.load_default(size) for size in (34, 16))
+    top = margin + 52 + 30 + (28 if warning else 0) + 12
+    step = cell + gap
+    width = max(2 * margin + (1 + len(styles)) * step - gap, 2 * margin + 640)
+    sheet = Image.new("RGB", (width, top + label + (1 + len(contents)) * step + margin), PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((margin, margin), "CellStyle", INK, title)
     draw.text((margin, margin + 52), caption, MUTED, small)
     if warning:
         draw.text((margin, margin + 80), warning, WARNING, small)
-    for column, text in enumerate(("Content", "Style", "Result")):
-        draw.text((margin + column * (cell + gap), top), text, INK, heading)
-    y = top + 32
-    for row in rows:
-        named = (
-            (row.content.image, row.content.name),
-            (row.style.image, row.style.name),
-            (row.result, f"{row.content.name}, {row.style.name}"),
-        )
-        for column, (image, text) in enumerate(named):
-            x = margin + column * (cell + gap)
-            small_image = ImageOps.contain(image.convert("RGB"), (cell, cell), Image.Resampling.LANCZOS)
-            sheet.paste(small_image, (x, y + cell - small_image.height))
-            draw.text((x, y + cell + 6), text, MUTED, small)
-        y += cell + label
+
+    def put(image: Image.Image, row: int, column: int) -> None:
+        fitting = ImageOps.contain(image.convert("RGB"), (cell, cell), Image.Resampling.LANCZOS)
+        x, y = margin + column * step, top + label + row * step
+        sheet.paste(fitting, (x + (cell - fitting.width) // 2, y + (cell - fitting.height) // 2))
+
+    for column, style in enumerate(styles, 1):
+        draw.text((margin + column * step, top), style.name, MUTED, small)
+        put(style.image, 0, column)
+    for row, content in enumerate(contents, 1):
+        put(content.image, row, 0)
+    for each in rows:
+        put(each.result, 1 + contents.index(each.content), 1 + styles.index(each.style))
     return sheet
 
 

@@ -44,6 +44,7 @@ def _rows(name: str):
     import memory_rows
     import scaling_rows
     import step_rows
+    import tile_rows
     import transfer_rows
 
     def quality(options):
@@ -61,6 +62,7 @@ def _rows(name: str):
         "scaling": scaling_rows.rows,
         "quality": quality,
         "fleet": fleet_rows.rows,
+        "tiles": tile_rows.rows,
     }[name]
 
 

@@ -1,0 +1,79 @@
+"""A picture or a scene in pieces: each inverted and sampled alone, all with one style and one AdaIN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+
+from ..features.wire_values import ContentQuery, StyleKV
+from .dials import Dials, InversionDials
+from .invert import invert_and_record
+from .sample import sample_injected
+
+PLACED = {
+    "area": "areas",
+    "mask": "masks",
+    "control": "a ControlNet",
+    "gligen": "boxes",
+    "concat_latent_image": "an image",
+}
+"""What lies somewhere on the whole picture, by its key in a CONDITIONING."""
+
+
+def check_placeless(name: str, conditioning: list, pieces: int) -> None:
+    """Raises ValueError where a CONDITIONING has something with a place on the whole picture, and there are tiles."""
+    for _, extra in conditioning if pieces > 1 else ():
+        for key, what in PLACED.items():
+            if extra.get(key) is not None:
+                raise ValueError(
+                    f"the conditioning of {name} has {what} for the whole picture, and a tile would take it for its "
+                    "own. Connect a conditioning without it, or use Cell Style Transfer."
+                )
+
+
+def passes_of(pieces: int) -> int:
+    """Passes through the model that `styled_pieces` takes."""
+    return 2 if pieces == 1 else 3 * pieces
+
+
+def styled_pieces(
+    name: str,
+    model,
+    conditioning: list,
+    pieces: Sequence[torch.Tensor],
+    style_kv: StyleKV,
+    start: Callable[[list[dict]], list[dict]],
+    inversion: InversionDials,
+    dials: Dials,
+    progress: Callable[[int], Callable] | None = None,
+) -> Iterator[torch.Tensor]:
+    """The sampled latents of pieces, one after the other, with the features of one at a time in memory.
+
+    A statistic of the whole has to be known before the first piece is sampled, so each is inverted twice: once for its
+    noise, and again, recording, just before it is sampled. One piece alone is inverted once.
+
+    Args:
+        name: the node's name, for the log.
+        pieces: (B, C, h, w) each, in LATENT scale. style_kv: one style, or one an image of a piece.
+        start: gets every piece's inverted LATENT, and gives what each is sampled from.
+        inversion: as `style_kv` was captured.
+        progress: see `sample_injected`; called for every pass, of which there are `passes_of(len(pieces))`.
+    Raises: ValueError: see `invert_and_record` and `sample_injected`.
+    """
+    alone = len(pieces) == 1
+
+    def invert(piece: torch.Tensor, how: InversionDials):
+        return invert_and_record(name, model, conditioning, {"samples": piece}, how, "content", progress)
+
+    inverted, bank = [], None
+    for piece in pieces:
+        # recompute keeps next to nothing of what is inverted again
+        x, bank = invert(piece, inversion if alone else replace(inversion, storage="recompute"))
+        inverted.append(x)
+    for piece, x in zip(pieces, start(inverted), strict=True):
+        if not alone:
+            bank = None  # before the next one's features come
+            _, bank = invert(piece, inversion)
+        yield sample_injected(name, model, conditioning, x, style_kv, ContentQuery(bank), dials, progress=progress)

@@ -1,0 +1,125 @@
+"""The inputs of the nodes that take a picture through the whole transfer in pieces, and what they do with them."""
+
+from __future__ import annotations
+
+import comfy.model_management
+import torch
+from comfy_api.latest import io
+
+from ..engine.dials import Dials, InversionDials
+from ..engine.invert import invert_and_record
+from ..equations.ddim_inversion import SOLVERS
+from ..equations.noise_levels import SPACINGS
+from ..features.wire_values import StyleKV
+from .dial_inputs import injection_inputs
+from .storage_inputs import storage_input
+
+STARTS = ("noise-preserving", "global")
+"""Of Latent AdaIN, those that make sense for a whole in pieces."""
+
+
+def piecewise_inputs(content_tooltip: str, style_tooltip: str) -> list:
+    """model, conditioning, vae, content, style, gamma, tau, strength, start, steps, solver, spacing, refinement,
+    gamma_curve, gamma_end, storage: a public order, append only."""
+    dials = {dial.id: dial for dial in injection_inputs()}
+    return [
+        io.Model.Input("model", tooltip="The model that both pictures go through."),
+        io.Conditioning.Input(
+            "conditioning", tooltip="What the model is told it sees; the paper uses an empty prompt."
+        ),
+        io.Vae.Input("vae", tooltip="The VAE of the model."),
+        io.Image.Input("content", tooltip=content_tooltip),
+        io.Image.Input("style", tooltip=style_tooltip),
+        dials["gamma"],
+        dials["tau"],
+        io.Float.Input(
+            "strength",
+            default=1.0,
+            min=0.0,
+            max=1.0,
+            step=0.05,
+            tooltip=(
+                "How much of the style's palette and contrast to take, by one AdaIN over the whole. 0 keeps the "
+                "content's colours, 1 is the paper's."
+            ),
+        ),
+        io.Combo.Input(
+            "start",
+            options=list(STARTS),
+            default=STARTS[0],
+            advanced=True,
+            tooltip=(
+                "What that AdaIN works on. noise-preserving: the picture in the noise, so that flat backgrounds stay "
+                "flat. global: the noise itself, as in the paper."
+            ),
+        ),
+        io.Int.Input(
+            "steps",
+            default=11,
+            min=1,
+            max=999,
+            tooltip="Number of noise levels. More: a closer inversion and a finer result, and more time.",
+        ),
+        io.Combo.Input(
+            "solver",
+            options=list(SOLVERS),
+            default="multistep",
+            advanced=True,
+            tooltip="How a step is inverted. multistep: 11 steps come closer to exact than 50 of ddim, the paper's.",
+        ),
+        io.Combo.Input(
+            "spacing",
+            options=list(SPACINGS),
+            default="linspace",
+            advanced=True,
+            tooltip="Where the steps lie. linspace: few steps start at the noise of many. leading: the paper's.",
+        ),
+        io.Int.Input(
+            "refinement",
+            default=0,
+            min=0,
+            max=10,
+            advanced=True,
+            tooltip="Fixed-point repeats of every step: each brings the inversion closer to exact, for as many calls.",
+        ),
+        dials["gamma_curve"],
+        dials["gamma_end"],
+        storage_input(),
+    ]
+
+
+def split_dials(
+    gamma, tau, gamma_curve, gamma_end, steps, solver, spacing, refinement, storage
+) -> tuple[InversionDials, Dials]:
+    """How to invert and how to inject, of the inputs above."""
+    inversion = InversionDials(steps, refinement, storage=storage, solver=solver, spacing=spacing)
+    return inversion, Dials(gamma, tau, gamma_curve, gamma_end)
+
+
+def check_pictures(image: torch.Tensor, what: str) -> torch.Tensor:
+    """(B, H, W, 3) of an IMAGE. Raises ValueError for what is no batch of pictures."""
+    if not torch.is_tensor(image) or image.ndim != 4 or image.numel() == 0 or image.shape[-1] < 3:
+        shape = tuple(image.shape) if torch.is_tensor(image) else type(image).__name__
+        raise ValueError(f"{what} is {shape}; a batch of pictures (batch, height, width, 3) is expected.")
+    return image[..., :3]
+
+
+def encode(vae, pictures: torch.Tensor) -> torch.Tensor:
+    """Latents of pictures (B, H, W, 3); ComfyUI's interrupt is heard before."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
+    return vae.encode(pictures)
+
+
+def decode(vae, latents: torch.Tensor) -> torch.Tensor:
+    """Pictures (B, H, W, 3) of latents; ComfyUI's interrupt is heard before."""
+    comfy.model_management.throw_exception_if_processing_interrupted()
+    pictures = vae.decode(latents)
+    return pictures.reshape(-1, *pictures.shape[-3:])
+
+
+def capture_style(
+    name: str, model, conditioning, latent: torch.Tensor, inversion: InversionDials, progress
+) -> tuple[StyleKV, dict]:
+    """STYLE_KV of latents (B, C, h, w), and the LATENT that they were inverted to."""
+    inverted, bank = invert_and_record(name, model, conditioning, {"samples": latent}, inversion, "style", progress)
+    return StyleKV(bank), inverted

@@ -1,0 +1,85 @@
+"""Cell Style Transfer of Frames: groups of any size give the same frames, one palette, bounded memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from cellstyle.nodes.transfer_frames import CellStyleTransferFrames
+from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model, tiny_vae
+from run_nodes import relative_error
+from scipy.ndimage import gaussian_filter
+
+SETTINGS = {
+    "gamma": 0.75, "tau": 1.5, "strength": 1.0, "start": "noise-preserving", "steps": 2, "solver": "multistep",
+    "spacing": "linspace", "refinement": 0, "gamma_curve": "constant", "gamma_end": 0.75, "storage": "ram",
+    "frames_at_once": 4,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def wired() -> dict:
+    return {"model": tiny_model(), "conditioning": tiny_conditioning(), "vae": tiny_vae()}
+
+
+def time_lapse(count: int, side: int = 64, noise: float = 0.01) -> torch.Tensor:
+    """Bright nuclei on a dark ground, one of which moves; the camera's noise in every frame."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side]
+    ground = 0.15 + 0.1 * gaussian_filter(rng.random((side, side)), 4)
+    for cy, cx in rng.integers(6, side - 6, (side // 8, 2)):
+        ground = np.where(np.hypot(y - cy, x - cx) < side / 14, 0.7, ground)
+    frames = []
+    for n in range(count):
+        frame = np.where(np.hypot(y - side / 2, x - side / 6 - n * side / 12) < side / 12, 0.95, ground)
+        frame = gaussian_filter(frame, 1) + noise * rng.normal(size=frame.shape)
+        frames.append(np.stack([frame * 0.6, frame, frame * 0.8], -1))
+    return torch.tensor(np.clip(frames, 0, 1), dtype=torch.float32)
+
+
+def style(side: int = 64) -> torch.Tensor:
+    noise = gaussian_filter(np.random.default_rng(1).random((1, side, side, 3)), (0, 2, 2, 0))
+    return torch.tensor((noise - noise.min()) / np.ptp(noise), dtype=torch.float32)
+
+
+def run(wired, frames, **more) -> torch.Tensor:
+    inputs = {"content": frames, "style": style(), **wired, **SETTINGS, **more}
+    return CellStyleTransferFrames.execute(**inputs).result[0]
+
+
+@pytest.mark.parametrize("mode", ["global", "noise-preserving"])
+def test_groups_of_any_size_give_the_same_frames(wired, mode):
+    frames = time_lapse(5)
+    whole = run(wired, frames, frames_at_once=8, start=mode)
+    assert whole.shape == frames.shape
+    for size in (1, 2):
+        assert relative_error(run(wired, frames, frames_at_once=size, start=mode), whole) < 1e-4
+
+
+def test_equal_frames_stay_equal_and_have_one_palette(wired):
+    """A frame alone would get the style's whole range, whatever its own brightness."""
+    frame = time_lapse(1, noise=0)
+    result = run(wired, torch.cat([frame, frame, frame * 0.3, frame]), frames_at_once=2)
+    torch.testing.assert_close(result[0], result[1], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(result[0], result[3], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(result[2], result[0], atol=1e-2)
+
+
+def test_the_network_sees_no_more_frames_than_it_may(wired):
+    seen = []
+
+    def look(apply_model, options):
+        seen.append(options["input"].shape[0])
+        return apply_model(options["input"], options["timestep"], **options["c"])
+
+    model = wired["model"].clone()
+    model.set_model_unet_function_wrapper(look)
+    run({**wired, "model": model}, time_lapse(5), frames_at_once=2)
+    assert max(seen) == 2
+
+
+def test_what_does_not_fit_is_said(wired):
+    with pytest.raises(ValueError, match="2 styles for one scene"):
+        run(wired, time_lapse(2), style=style().repeat(2, 1, 1, 1))
+    with pytest.raises(ValueError, match="content is"):
+        run(wired, time_lapse(2)[0])
