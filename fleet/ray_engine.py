@@ -42,7 +42,7 @@ class _Hand:
 def connect(address: str, workers: int | None):
     """Ray, started on this machine for this run alone ("local"), or the cluster at `address` ("auto": the one here).
 
-    A Ray started here has the loopback as its address, no dashboard, and reports nothing; of a cluster its owner decides.
+    A Ray started here has the loopback as its address and no dashboard; of a cluster its owner decides.
     Some of its processes listen on every address all the same, guarded by Ray's token.
     Raises: FleetError where Ray is not installed or does not answer.
     """
