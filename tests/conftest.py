@@ -17,6 +17,7 @@ sys.path.append(str(ROOT / "tools"))
 
 from comfy_client import ComfyClient  # noqa: E402
 from comfy_server import ComfyServer  # noqa: E402
+from front_end import front_end_root, front_end_version  # noqa: E402
 from host_layout import PATIENT_THREADS, find, host_root  # noqa: E402
 from places import TEST_NODES  # noqa: E402
 
@@ -65,14 +66,27 @@ def _no_grad():
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[ComfyServer]:
+def front_end_arguments(request: pytest.FixtureRequest) -> list[str]:
+    """What a server is started with, so that it hands out the front end that --front-end names."""
+    version = request.config.getoption("--front-end")
+    if not version:
+        return []
+    root = front_end_root(version)
+    print(f"front end {front_end_version(root)}")
+    return ["--front-end-root", str(root)]
+
+
+@pytest.fixture(scope="session")
+def server(front_end_arguments: list[str]) -> Iterator[ComfyServer]:
     """One real ComfyUI server for the whole session, with the pack and the test nodes loaded; started on first use.
 
     `server.client` talks to it, `server.input_dir` and `server.output_dir` are its folders, `server.log()` its log.
     Its node cache lives on between tests: call `server.client.free()` for a cold start. A test that must restart or
     configure a server makes its own ComfyServer.
     """
-    with ComfyServer(extra_custom_nodes=[TEST_NODES], cpu=True, env={"OMP_NUM_THREADS": "2"}) as running:
+    with ComfyServer(
+        extra_custom_nodes=[TEST_NODES], cpu=True, args=front_end_arguments, env={"OMP_NUM_THREADS": "2"}
+    ) as running:
         yield running
 
 
@@ -104,4 +118,5 @@ def chromium() -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--front-end", help="a version of comfyui-frontend-package for the browser tests, or newest")
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew from the nodes as they are")

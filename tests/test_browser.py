@@ -29,6 +29,29 @@ def on_this_server(client, name: str) -> dict:
     return workflow
 
 
+def what_runs(prompt: dict) -> dict:
+    """A prompt without what front ends note beside it, such as a node's pack and its version."""
+    return {
+        key: {"class_type": node["class_type"], "inputs": node["inputs"], "title": node["_meta"]["title"]}
+        for key, node in prompt.items()
+    }
+
+
+def slots_of(node: dict) -> list[tuple]:
+    """A node's inputs; without the empty ones of a growing input, of which front ends show one or two."""
+    slots = [(slot["name"], slot["type"], slot.get("link")) for slot in node["inputs"]]
+    return [slot for slot in slots if slot[2] is not None or "." not in slot[0]]
+
+
+def wires_of(workflow: dict) -> set[tuple]:
+    """From which output of which node to which input of which: an empty input more moves the numbers of the slots."""
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    return {
+        (number, start, out, end, nodes[end]["inputs"][slot]["name"], kind)
+        for number, start, out, end, slot, kind in workflow["links"]
+    }
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_opens_without_complaint_and_exports_what_is_shipped(page, name):
     workflow, api = read_ui(name), read_api(name)
@@ -38,7 +61,7 @@ def test_opens_without_complaint_and_exports_what_is_shipped(page, name):
     assert page.troubles() == []
     assert page.errors == []
     opened = page.graph()
-    assert sorted(opened["links"]) == sorted(workflow["links"])
+    assert wires_of(opened) == wires_of(workflow)
     shipped = {node["id"]: node for node in workflow["nodes"]}
     assert {node["id"]: node["type"] for node in opened["nodes"]} == {i: n["type"] for i, n in shipped.items()}
     for node in opened["nodes"]:
@@ -46,10 +69,9 @@ def test_opens_without_complaint_and_exports_what_is_shipped(page, name):
         assert node.get("widgets_values", []) == mine["widgets_values"], node["type"]
         assert node["pos"] == mine["pos"]
         assert node["size"] == mine["size"], f"{node['type']} does not fit the size it is given"
-        slots = [(slot["name"], slot["type"], slot.get("link")) for slot in node["inputs"]]
-        assert slots == [(slot["name"], slot["type"], slot.get("link")) for slot in mine["inputs"]], node["type"]
+        assert slots_of(node) == slots_of(mine), node["type"]
         assert node["properties"].items() >= mine["properties"].items()
-    assert page.prompt() == api
+    assert what_runs(page.prompt()) == what_runs(api)
 
 
 def test_the_template_browser_lists_the_pack_and_opens_the_demo(page):
@@ -71,7 +93,7 @@ def test_the_template_browser_lists_the_pack_and_opens_the_demo(page):
     page.page.wait_for_function("app.graph.nodes.some((node) => node.type == 'InjectedSampler')")
     page.page.wait_for_timeout(1000)
     page.shot("demo_opened")
-    assert page.prompt() == read_api("cell_style_demo")
+    assert what_runs(page.prompt()) == what_runs(read_api("cell_style_demo"))
     assert page.troubles() == []
     assert page.errors == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,7 +16,7 @@ from places import ROOMS, ROOT
 MOST_MEGABYTES = 40
 NEEDED = {
     *("__init__.py", *ROOMS, "example_images", "locales", "subgraphs", "web", "workflows"),
-    *("CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", "requirements.txt"),
+    *("CHANGELOG.md", "LICENSE", "MODEL_CARD.md", "README.md", "pyproject.toml", "requirements.txt"),
 }
 
 
@@ -41,12 +42,21 @@ def package(tmp_path_factory) -> Path:
 def test_it_holds_what_users_need_and_no_more(package):
     found = {path.name for path in package.iterdir()}
     assert found >= NEEDED
-    assert not found & {".ci", ".git", ".gitattributes", ".gitignore", "docs", "tests", "tools", "output"}
+    assert not found & {".ci", ".git", ".gitattributes", ".gitignore", "tests", "tools", "output"}
     size = sum(path.stat().st_size for path in package.rglob("*") if path.is_file())
     assert size < MOST_MEGABYTES * 1e6
     for node in NODES:
         for language in ("en", "zh"):
             assert (package / "web" / "docs" / node.define_schema().node_id / f"{language}.md").is_file()
+
+
+def test_what_its_documents_link_to_is_there_and_the_weights_have_their_card(package):
+    documents = [*package.glob("*.md"), package / "example_images" / "README.md"]
+    assert package / "MODEL_CARD.md" in documents
+    for document in documents:
+        for link in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8")):
+            if not link.startswith(("http:", "https:", "mailto:")):
+                assert (document.parent / link).exists(), f"{document.name} links to {link}"
 
 
 def test_requirements_and_pyproject_say_the_same(package):

@@ -128,7 +128,7 @@ def two_styles_by_mask() -> Graph:
         "Two styles, a mask each",
         styles=[left.last["style_kv"], right.last["style_kv"]],
         masks=[mask[0], rest[0]],
-        canvas=(300, 260),
+        canvas=(300, 290),
     )
     palettes = [adain(graph, content, left, "AdaIN: masked part"), adain(graph, content, right, "AdaIN: rest")]
     noise = graph.add(
