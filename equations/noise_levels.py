@@ -91,7 +91,7 @@ def same_level(sigma: float, other: float, slack: float = 0.05) -> bool:
     return abs(sigma - other) <= slack * max(sigma, other)
 
 
-def nearest_level(sigma: float, levels: Sequence[float], slack: float = 1e-3) -> int | None:
+def nearest_level(sigma: float, levels: Sequence[float], slack: float = 2e-3) -> int | None:
     """Index of the recorded level nearest to `sigma` in log sigma, or None outside the recorded range.
 
     Args:

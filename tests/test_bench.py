@@ -14,14 +14,15 @@ sys.path.append(str(ROOT / "tools" / "bench"))
 
 def test_a_quick_run_prints_tables_and_writes_json(tmp_path):
     file = tmp_path / "bench.json"
-    options = ["--quick", "--repeats", "1", "--json", str(file), "--only", "steps"]
+    options = ["--quick", "--repeats", "1", "--json", str(file), "--only", "steps", "transformers"]
     command = [sys.executable, str(ROOT / "tools" / "bench.py"), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert "a. A sampling step with injection" in done.stdout and "b. An inversion step" in done.stdout
     found = json.loads(file.read_text())
     assert {line["storage"] for line in found["steps"]} >= {"device", "ram", "ram, fp8", "recompute"}
-    assert all(line["ratio"] > 0 for line in found["steps"])
+    assert {line["row"] for line in found["transformers"]} == {"stored", "rows that ride along"}
+    assert all(line["ratio"] > 0 for line in [*found["steps"], *found["transformers"]])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")

@@ -71,8 +71,10 @@ class TokenInjection:
         if joint is not None:
             own, seen = (tuple(x[part] for x in qkv) for part in (slice(joint.rows), slice(joint.rows, None)))
             found = {**stored, **self._riding(seen, tokens)}
-            *new, _ = self._branch(layer, self.call.styles[0], own, None, tokens, found)
-            return answer((*(torch.cat(rows) for rows in zip(new, seen, strict=True)), mask))
+            parts, joined = self._parts(layer, self.call.styles[0], own, tokens, found), [x.clone() for x in qkv]
+            for x, new in zip(joined, parts, strict=True):
+                tokens_of(x, 2, tokens.image)[: joint.rows] = new
+            return answer((*joined, mask))
         if isinstance(self.call.style, StyleMix):
             return self._mixed(layer, answer, lambda: attend(*given, mask), qkv, mask, tokens, stored)
         return answer(self._branch(layer, self.call.styles[0], qkv, mask, tokens, stored))
@@ -103,24 +105,14 @@ class TokenInjection:
 
     def _branch(self, layer: LayerKey, part: StyleKV, qkv, mask: Mask, tokens: Tokens, found: Found):
         """q, k, v (B, H, N, D) and mask of an attention into one style."""
-        (q, k, v), image, settings = qkv, tokens.image, self.call.settings
-        kept, grid = found[part.bank]
-        style = StyleTokens(*(None if x is None else self._rows(x, q) for x in unpack_style(kept)))
-        new_q = tokens_of(q, 2, image)
-        if settings.qk_adain:
-            new_q = match_statistics(new_q, style.q_mean, style.q_std, settings.qk_adain)
-        gamma = self.call.gamma_of(layer)
-        new_q = blend_queries(new_q, self._content_query(q, tokens, gamma, found), gamma, self._tau(part, grid))
-        new_k, new_v = self._placed(part.bank, style.k, tokens), style.v
-        if part.source_mask is not None:
-            chosen = tokens_inside(part.source_mask, grid, q.device)
-            new_k, new_v = new_k[:, :, chosen], new_v[:, :, chosen]
+        (q, k, v), image, strength = qkv, tokens.image, self.call.settings.qk_adain
+        new_q, new_k, new_v = self._parts(layer, part, qkv, tokens, found)
         share, of_style = isinstance(self.call.style, StyleMix) and self.call.style.share, new_k.shape[2]
         if share:
             own_k = tokens_of(k, 2, image)
-            if settings.qk_adain:
+            if strength:
                 std, mean = torch.std_mean(new_k.float(), 2, keepdim=True, correction=0)
-                own_k = match_statistics(own_k, mean, std, settings.qk_adain)
+                own_k = match_statistics(own_k, mean, std, strength)
             new_k = torch.cat([new_k, own_k], 2)
             new_v = torch.cat([new_v, tokens_of(v, 2, image)], 2)
         mask = fit_mask(mask, k.shape[2], image, new_k.shape[2])
@@ -128,6 +120,21 @@ class TokenInjection:
         if share:
             mask = bias_keys(mask, k, slice(image.start, image.start + of_style), self.call.style.share_bias)
         return with_tokens(q, 2, image, new_q), k, with_tokens(v, 2, image, new_v), mask
+
+    def _parts(self, layer: LayerKey, part: StyleKV, qkv, tokens: Tokens, found: Found):
+        """The image's queries (B, H, N, D), and the style's keys and values (B, H, M, D)."""
+        q, settings = qkv[0], self.call.settings
+        kept, grid = found[part.bank]
+        style = StyleTokens(*(None if x is None else self._rows(x, q) for x in unpack_style(kept)))
+        new_q, gamma = tokens_of(q, 2, tokens.image), self.call.gamma_of(layer)
+        if settings.qk_adain:
+            new_q = match_statistics(new_q, style.q_mean, style.q_std, settings.qk_adain)
+        new_q = blend_queries(new_q, self._content_query(q, tokens, gamma, found), gamma, self._tau(part, grid))
+        new_k, new_v = self._placed(part.bank, style.k, tokens), style.v
+        if part.source_mask is not None:
+            chosen = tokens_inside(part.source_mask, grid, q.device)
+            new_k, new_v = new_k[:, :, chosen], new_v[:, :, chosen]
+        return new_q, new_k, new_v
 
     def _content_query(self, q: torch.Tensor, tokens: Tokens, gamma: float, found: Found) -> torch.Tensor | None:
         content = self.call.content

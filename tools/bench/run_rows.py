@@ -46,6 +46,7 @@ def _rows(name: str):
     import step_rows
     import tile_rows
     import transfer_rows
+    import transformer_rows
 
     def quality(options):
         import quality_rows
@@ -63,6 +64,7 @@ def _rows(name: str):
         "quality": quality,
         "fleet": fleet_rows.rows,
         "tiles": tile_rows.rows,
+        "transformers": transformer_rows.rows,
     }[name]
 
 
