@@ -55,6 +55,8 @@ def test_a_style_under_a_longer_caption_is_turned_to_this_one(kind):
     does not fill up: its filling stands at place 0 whatever the caption is.)"""
     model, style = model_of(kind), tiny_latent(kind, 4, (8, 8))
     architecture, keys = architecture_of(model), []
+    if not architecture.text_shift:
+        pytest.skip("in this ComfyUI the text does not move the picture")
     for tokens in (12, 40):
         style_kv, _ = nodes.capture(model, tiny_text(kind, tokens=tokens), style, 2, layers="double.0", storage="ram")
         level = style_kv.bank.level(1)  # the first that was climbed to, from the same latent
@@ -75,6 +77,8 @@ def test_captions_of_other_lengths_are_turned_in_the_nodes(kind):
     again, _ = nodes.capture(model, long, style, 3, layers="double.0", storage="recompute")
     result, recomputed = (nodes.sample(model, short, inverted, kv, query, gamma=0.5) for kv in (style_kv, again))
     assert nodes.relative_error(recomputed, result) <= 1e-5
+    if not architecture_of(model).text_shift:
+        return
     two = [*short, *long]
     style_kv, _ = nodes.capture(model, two, style, 3, layers="double.0")
     with pytest.raises(ValueError, match="different lengths"):

@@ -13,6 +13,7 @@ class Anima(TokenArchitecture):
     models = "Anima"
     stages = {"block": "blocks"}
     order = "image"
+    names = "count"  # its blocks say which one runs in newer ComfyUIs alone
     crossed = True
 
     @property

@@ -114,16 +114,18 @@ class AttentionHook:
                 f"layer {name} of the {self.name} was not reached: another node replaces that block "
                 f"or its attention inside the network. Remove that node, or leave {name} out of layers."
             )
-        if self._order and self._count != len(self._order):
+        expected = len(self._order) * (2 if self.architecture.crossed else 1)
+        if self._order and self._count != expected:
             raise ValueError(
                 f"another node adds attentions to the {self.name} ({self._count} where there are "
-                f"{len(self._order)}), so its layers can't be told apart. Remove that node."
+                f"{expected}), so its layers can't be told apart. Remove that node."
             )
 
     def _layer(self, options: dict) -> LayerKey | None:
         if self.architecture.names == "count":
+            number, over_text = divmod(self._count, 2) if self.architecture.crossed else (self._count, 0)
             self._count += 1
-            return self._order[self._count - 1] if self._count <= len(self._order) else None
+            return self._order[number] if number < len(self._order) and not over_text else None
         if "block_index" not in options:
             return None  # a refiner of the text or of the noise
         stage = options.get("block_type") or next(iter(self.architecture.stages))

@@ -34,8 +34,11 @@ class Flux(TokenArchitecture):
 
     @property
     def text_shift(self) -> tuple[float, ...]:
-        """LongCat's picture stands behind the text on both axes."""
-        return (0, 1, 1) if type(self.model.model).__name__ == "LongCatImage" else ()
+        """LongCat's picture stands behind the text on both axes; in older ComfyUIs always behind 512 places."""
+        if type(self.model.model).__name__ != "LongCatImage":
+            return ()
+        asks_for_the_length = "shape" in type(self.model.model)._apply_model.__code__.co_names
+        return (0, 1, 1) if asks_for_the_length else ()
 
 
 class Chroma(Flux):

@@ -163,6 +163,7 @@ KINDS = {
         _BLOCKS,
         channels=128,
         pitch=1,
+        pooled=16,  # older ComfyUIs ask for one
     ),
     "longcat": Kind(
         "LongCatImage", {**_FLUX, "vec_in_dim": None, "guidance_embed": False, "txt_ids_dims": [1, 2]}, _BLOCKS
