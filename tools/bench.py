@@ -5,8 +5,8 @@
 
 Rows: steps (a, b: injection and capture a step), transfer (c: whole runs, and through the server's cache), memory (d),
 scaling (e: size, steps, batch), quality (f: round-trip error per network call), tiles (cost against size, seams),
-transformers (g: a step of Flux, Z-Image and Qwen-Image). Times on a shared machine wander, so only ratios within a run mean
-anything.
+transformers (g: a step of Flux, Z-Image and Qwen-Image). Times on a shared machine wander, so only ratios within a run
+mean anything.
 """
 
 import require_python  # noqa: F401  first: what follows needs not even be readable to an old Python
