@@ -133,6 +133,22 @@ def sweep(studio: Studio) -> Iterator[list[tuple]]:
     yield [("", sheet)]
 
 
+def fidelity_report(studio: Studio) -> Iterator[list[tuple]]:
+    """The report of a tissue section in ink wash, whole."""
+    import torch
+    from cellstyle.nodes.fidelity import CellStyleFidelity
+
+    content, style = "photograph", "ink_wash"
+    dials = {
+        i.id: i.default for i in CellStyleFidelity.define_schema().inputs if getattr(i, "default", None) is not None
+    }
+    given = {"content": studio.picture(content), "style": studio.picture(style)}
+    result = studio.transfer(content, style, gamma=0.75)
+    report = CellStyleFidelity.execute(**given, result=result, **dials).result[0]
+    smaller = torch.nn.functional.interpolate(report.movedim(-1, 1), scale_factor=0.7, mode="area")
+    yield [("", smaller.movedim(1, -1))]
+
+
 PICTURES = {
     "gamma_and_tau": gamma_and_tau,
     "adain": adain,
@@ -140,6 +156,7 @@ PICTURES = {
     "capture": capture,
     "blend": blend,
     "sweep": sweep,
+    "fidelity_report": fidelity_report,
 }
 
 

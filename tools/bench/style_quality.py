@@ -35,7 +35,7 @@ WAYS = (
     Way("injection, the paper's", PAPER),
     Way("injection, fast inversion", FAST),
     Way("noise-preserving start only", FAST, "noise-preserving", inject=False),
-    Way("injection, preset balanced", FAST, "noise-preserving", 0.4),
+    Way("injection, noise-preserving start, AdaIN rate 0.4", FAST, "noise-preserving", 0.4),
 )
 
 
