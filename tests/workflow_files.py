@@ -79,6 +79,11 @@ def with_small_pictures(graph: Graph, folder: Path, size: tuple[int, int] = (128
     graph = copy.deepcopy(graph)
     for node_id in nodes_of(graph, EXAMPLE_LOADER):
         graph[node_id] |= {"class_type": "LoadImage", "inputs": {"image": put_picture(folder, int(node_id), size)}}
+    for node_id in nodes_of(graph, "CellStyleLoadFolder"):
+        (folder / "plate").mkdir(exist_ok=True)
+        for i in (2, 10):
+            put_picture(folder / "plate", i, size)
+        graph[node_id]["inputs"]["folder"] = "plate"
     for node_id in nodes_of(graph, "CellStyleLoadMicrograph"):
         graph[node_id]["inputs"]["file"] = put_picture(folder, int(node_id), size)
     return graph

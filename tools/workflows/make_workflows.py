@@ -20,6 +20,7 @@ from cell_style_workflows import demo, sd15, sdxl
 from controlled_workflow import sd15_lora_controlnet
 from finer_workflows import finer_dials
 from fluorescence_workflow import fluorescence_on_black
+from folder_workflow import folder
 from start_workflow import start
 from studio_workflows import any_sampler, micrograph_fidelity, sd15_upscaled
 from style_workflows import gamma_tau_sheet, style_library, style_presets, two_styles_by_mask
@@ -28,7 +29,7 @@ from workflow_nodes import ROOT
 
 WORKFLOWS = [start, demo, sd15, sdxl, style_library, gamma_tau_sheet, two_styles_by_mask, style_presets]
 WORKFLOWS += [sd15_upscaled, any_sampler, micrograph_fidelity, finer_dials, sd15_lora_controlnet]
-WORKFLOWS += [zimage, flux2_klein, qwen_image, fluorescence_on_black]
+WORKFLOWS += [zimage, flux2_klein, qwen_image, fluorescence_on_black, folder]
 FOLDER, SUBGRAPHS = ROOT / "workflows", ROOT / "subgraphs"
 
 

@@ -94,7 +94,8 @@ class Graph:
         wires = {name: value for name, value in inputs.items() if isinstance(value, Output)}
         if missing := [each.name for each in kind.sockets if not each.optional and each.name not in wires]:
             raise ValueError(f"{class_name}: nothing is connected to {missing}.")
-        values = {each.name: inputs.get(each.name, each.default) for each in kind.widgets}
+        set_here = {name: value for name, value in inputs.items() if name not in wires}
+        values = {each.name: set_here.get(each.name, each.default) for each in kind.widgets}
         node = Node(len(self.nodes) + 1, class_name, title, kind, values, wires, models or [], canvas or kind.area())
         self.nodes.append(node)
         return node
@@ -189,7 +190,7 @@ class Graph:
             if not node.type.outputs:
                 continue
             inputs = dict(node.values)
-            for socket in node.type.sockets:
+            for socket in node.type.slots:  # a widget can be wired, too
                 if wire := node.wires.get(socket.name):
                     inputs[socket.name] = [str(wire.node.id), wire.slot]
             prompt[str(node.id)] = {"inputs": inputs, "class_type": node.name, "_meta": {"title": node.title}}
