@@ -92,7 +92,8 @@ def _segment(picture, polarity, least_area, like, largest_area) -> _Segmented:
         level = smooth - wide_blur(smooth, WINDOW * (largest / np.pi) ** 0.5)
         masks = {sign: mask for sign, mask in _foregrounds(level) if polarity in (sign, "auto")}
         best = polarity if polarity in masks else max(masks, key=lambda sign: _overlap(masks[sign], like))
-        pieces = _split(_clean(masks[best], least_area), least_area)
+        mask = _with_insides(_clean(masks[best], least_area), smooth, largest // 4)
+        pieces = _split(mask, least_area)
         labels = _keep_sizes(pieces, least_area, largest)
         if 2 * np.count_nonzero(labels) >= np.count_nonzero(pieces):
             break
@@ -187,6 +188,32 @@ def _split(mask: np.ndarray, least_area: int) -> np.ndarray:
     markers = np.zeros(mask.shape, np.int32)
     markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     return watershed(-distance, markers, mask=mask)
+
+
+def _with_insides(mask: np.ndarray, smooth: np.ndarray, least: int) -> np.ndarray:
+    """The mask with those holes filled that are as bright as their rims, from `least` pixels on.
+
+    In a window smaller than an object its middle is its own surroundings, and only its rim stands out. A hole in which
+    other pieces lie is ground, and so is one that is nearer to what lies outside than to its rim.
+    """
+    holes, _ = ndi.label(~mask)
+    sizes = np.bincount(holes.ravel())
+    at_border = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
+    enclosed = np.setdiff1d(np.flatnonzero(sizes >= max(1, least)), [0, *at_border])
+    outside = np.isin(holes, at_border[at_border > 0])
+    if not len(enclosed) or not outside.any():
+        return mask
+    filled, ground, boxes = mask.copy(), np.median(smooth[outside]), ndi.find_objects(holes)
+    for number in enclosed:
+        box = tuple(slice(max(0, side.start - 2), side.stop + 2) for side in boxes[number - 1])
+        hole, here = holes[box] == number, smooth[box]
+        rim = ndi.binary_dilation(hole, iterations=2) & mask[box]
+        level = np.median(here[hole])
+        if abs(level - np.median(here[rim])) < abs(level - ground) and np.array_equal(
+            ndi.binary_fill_holes(hole), hole
+        ):
+            filled[box] |= hole
+    return filled
 
 
 def _overlap(a: np.ndarray, b: np.ndarray) -> float:
