@@ -10,7 +10,7 @@ import torch
 from cellstyle.contact_sheet.sheet import draw_sheet
 from cellstyle.contact_sheet.values import parse_values
 from cellstyle.nodes.sweep import MOST_CELLS, CellStyleSweep
-from comfy_client import ExecutionError, Interrupted
+from comfy_client import PromptRejected, Interrupted
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model, tiny_vae
 from run_nodes import DIALS, adain, capture, invert, latent, sample
 from test_server import GRAPH, calls
@@ -194,9 +194,8 @@ def test_an_interrupt_leaves_nothing_and_the_next_run_is_whole(client):
 def test_bad_lists_get_a_sentence_on_the_server(client):
     graph = unseen(3)
     graph["sweep"]["inputs"]["taus"] = "1.0, warm"
-    with pytest.raises(ExecutionError, match='taus: "warm" is not a number') as error:
+    with pytest.raises(PromptRejected, match='taus: "warm" is not a number'):
         client.run(graph)
-    assert error.value.exception_type == "ValueError"
 
 
 def test_values_keep_the_order_in_which_they_are_written():

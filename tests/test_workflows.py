@@ -142,13 +142,14 @@ def as_the_host_can(server, graph: dict) -> dict:
 
 
 def run_and_open(server, graph) -> list[np.ndarray]:
-    """Execute a graph; the pictures that its Save Image nodes wrote, as (height, width, 3)."""
+    """Execute a graph; the pictures that its Save Image nodes wrote, or its previews, as (height, width, 3)."""
     graph = as_the_host_can(server, graph)
     result = server.client.run(graph)
-    for node in nodes_of(graph, "PreviewImage"):
+    previews = nodes_of(graph, "PreviewImage")
+    for node in previews:
         assert result.outputs[node]["images"]
     pictures = []
-    for node in nodes_of(graph, "SaveImage"):
+    for node in nodes_of(graph, "SaveImage") or previews:
         for image in result.outputs[node]["images"]:
             pictures.append(np.asarray(Image.open(io.BytesIO(server.client.fetch_image(image))).convert("RGB")))
     return pictures

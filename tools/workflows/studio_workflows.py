@@ -147,7 +147,7 @@ def micrograph_fidelity() -> Graph:
         style=style.image,
         mask=file["mask"],
     )
-    preview = graph.add("PreviewImage", "Fidelity report", images=report["report"], canvas=(560, 420))
+    preview = graph.add("PreviewImage", "Fidelity report", images=report["report"], canvas=(420, 340))
     notes = note(graph, "The report", REPORT)
     graph.column(("Model", BLUE, [model.nodes]), ("Micrograph", GREEN, [[file]]))
     graph.column(("Content", GREEN, [[latent, invert]]), ("", "", [[notes]]))
