@@ -10,7 +10,7 @@ import torch
 from cellstyle.contact_sheet.sheet import draw_sheet
 from cellstyle.contact_sheet.values import parse_values
 from cellstyle.nodes.sweep import MOST_CELLS, CellStyleSweep
-from comfy_client import PromptRejected, Interrupted
+from comfy_client import Interrupted, PromptRejected
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model, tiny_vae
 from run_nodes import DIALS, adain, capture, invert, latent, sample
 from test_server import GRAPH, calls
