@@ -41,7 +41,7 @@ class CellStyleLoadFolder(io.ComfyNode):
                     default=1,
                     min=1,
                     max=1_000_000,
-                    control_after_generate=True,
+                    control_after_generate=io.ControlAfterGenerate.fixed,
                     tooltip=(
                         "The file to begin with, counted from 1 in natural order (2 before 10). With most at 1 and "
                         "increment below, each queued run takes the next file, and one picture at a time is in memory."

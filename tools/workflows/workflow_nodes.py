@@ -27,6 +27,8 @@ GROWING = {
 }
 # text that only comes by a wire; the schema file does not say so
 FORCED = {("CellStyleRestoreSize", "metadata"), ("CellStyleLoad", "file_name")}
+# numbers with a "control after generate" below them, and what it is set to; nor does it say this
+CONTROLLED = {("CellStyleLoadFolder", "first"): "fixed"}
 # heights that do in both ways in which the front end draws nodes: the classic one, and Nodes 2.0
 SLOT, WIDGET, MARGIN, WIDTH = 20, 28, 14, 300
 BADGE = 24  # what Nodes 2.0 has below the nodes of a pack
@@ -269,6 +271,7 @@ def _read(name: str, entry: dict[str, Any]) -> NodeType:
             each["type"],
             _default(each),
             each["group"] == "optional",
+            control=CONTROLLED.get((name, each["name"]), ""),
             forced=(name, each["name"]) in FORCED,
         )
         for each in entry["inputs"]
