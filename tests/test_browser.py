@@ -77,7 +77,7 @@ def test_opens_without_complaint_and_exports_what_is_shipped(page, name):
 def test_the_template_browser_lists_the_pack_and_opens_the_demo(page):
     page.forget()
     page.page.get_by_text("Templates", exact=True).first.click()
-    page.page.get_by_text("cellstyle", exact=True).first.click()
+    page.page.get_by_text("cellstyle", exact=True).first.click(timeout=120_000)  # the list comes from the server
     for name in NAMES:
         page.page.get_by_test_id(f"template-workflow-{name}").wait_for()
     page.page.wait_for_timeout(1500)  # pictures
