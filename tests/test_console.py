@@ -1,4 +1,5 @@
-"""What a run says in the console: a line before each inversion with its cost, one after every stage with its time."""
+"""What a run says in the console: a line before each inversion with its cost, what it is
+worth, and one after every stage with its time."""
 
 from __future__ import annotations
 
@@ -10,8 +11,10 @@ from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
 EXPECTED = (
     r"DDIMInvert: 3 steps, 3 network calls; about [\d.]+ MB of features on cpu",
+    r"DDIMInvert: sampling back would give the latent to about \d+ dB \(estimated\)",
     r"DDIMInvert: done in [\d.]+ s, \d+ MB kept",
     r"StyleKVCapture: 3 steps, 6 network calls; about [\d.]+ MB of latents, features computed again while sampling",
+    r"StyleKVCapture: sampling back would give the latent to about \d+ dB \(estimated\)",
     r"StyleKVCapture: done in [\d.]+ s, \d+ MB kept",
     r"InjectedSampler: 3 steps, .*, [\d.]+ s",
 )
