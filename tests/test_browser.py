@@ -86,7 +86,7 @@ def test_the_template_browser_lists_the_pack_and_opens_the_demo(page):
         card = page.page.get_by_test_id(f"template-workflow-{file.stem}")
         card.scroll_into_view_if_needed()  # only then is its picture fetched
         picture = card.locator("img").first
-        picture.wait_for(timeout=10_000)
+        picture.wait_for(timeout=60_000)
         assert picture.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 100
     page.forget()
     page.page.get_by_test_id("template-workflow-cell_style_demo").click()

@@ -128,8 +128,8 @@ def test_what_the_users_python_lacks_is_named_with_the_command(tmp_path: Path, m
     monkeypatch.setenv("CELLSTYLE_PYTHON", str(python))
     with pytest.raises(host.HostError) as error:
         host.prepare()
-    assert "lacks scikit-image and tifffile" in str(error.value)
-    assert str(error.value).endswith(f"{python} -m pip install scikit-image tifffile")
+    assert "lacks imagecodecs, scikit-image and tifffile" in str(error.value)
+    assert str(error.value).endswith(f"{python} -m pip install imagecodecs scikit-image tifffile")
     with pytest.raises(host.HostError, match="pytest"):
         host.prepare(tests=True)
 
