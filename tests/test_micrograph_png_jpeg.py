@@ -61,3 +61,14 @@ def test_a_jpeg_is_turned_upright_and_read_by_content_not_by_name(tmp_path):
     loaded = load(path)
     assert loaded.images.shape == (1, 47, 33, 3)
     assert "turned upright" in " ".join(loaded.metadata["notes"])
+
+
+def test_16_bit_gray_of_an_older_pillow_keeps_its_range(tmp_path, monkeypatch):
+    """Before 11.3 Pillow opened these files as 32-bit numbers, whose range is not the file's."""
+    from cellstyle.micrograph import pillow_reader
+
+    path = tmp_path / "p.png"
+    path.write_bytes(png16(GRAY16[..., None]))
+    plain = pillow_reader._plain
+    monkeypatch.setattr(pillow_reader, "_plain", lambda picture: plain(picture).convert("I"))
+    np.testing.assert_allclose(load(path).images[0, ..., 0], GRAY16 / 65535, atol=1e-6)
