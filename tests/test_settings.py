@@ -181,3 +181,11 @@ def test_content_aware_statistics_are_the_strength():
     mixed = (content - mean_c) / std_c * (0.6 * std_s + 0.4 * std_c) + 0.6 * mean_s + 0.4 * mean_c
     ours = nodes.adain({"samples": content}, {"samples": style}, strength=0.6)["samples"]
     assert torch.allclose(ours, mixed, atol=1e-4)
+
+
+@pytest.mark.parametrize(("latents", "styles"), [(1, 3), (2, 3)])
+def test_per_step_adain_pairs_latents_with_style_images_or_names_both_counts(latents, styles):
+    denoised, style = torch.randn(latents, 4, 6, 6), torch.randn(styles, 4, 5, 5)
+    with pytest.raises(ValueError, match=f"{latents} latents .* {styles} style images"):
+        step_adain(denoised, [style], [1.0], [None], 0.5)
+    assert step_adain(torch.randn(3, 4, 6, 6), [style], [1.0], [None], 0.5).shape == (3, 4, 6, 6)
