@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from browser_page import FrontEnd, front_end
 from places import ROOT
+from playwright.sync_api import TimeoutError
 from workflow_files import overlapping, put_picture
 
 NAME = "Cell style graph"
@@ -94,8 +95,14 @@ DIAL = """([name, value]) => {
 
 def test_it_is_found_placed_and_run_with_the_dials_that_are_set_outside(page, server, pictures):
     page.page.evaluate("() => app.graph.clear()")
-    page.page.mouse.dblclick(1000, 600)
-    page.page.wait_for_function("document.activeElement?.tagName == 'INPUT'")
+    for patience in (10_000, 10_000, 30_000):  # a double click on a busy machine may be taken for two clicks
+        page.page.mouse.dblclick(1000, 600)
+        try:
+            page.page.wait_for_function("document.activeElement?.tagName == 'INPUT'", timeout=patience)
+            break
+        except TimeoutError:
+            if patience == 30_000:
+                raise
     page.page.keyboard.type(NAME)
     page.page.get_by_text(NAME, exact=True).first.click()
     page.page.wait_for_function("app.graph.nodes.length == 1 && app.graph.nodes[0].isSubgraphNode?.()")
