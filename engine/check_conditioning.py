@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import comfy.model_base
 import torch
 
-_NEED_POOLED = (
-    comfy.model_base.SDXL,
-    comfy.model_base.SDXLRefiner,
-    comfy.model_base.SD3,
-    comfy.model_base.HiDream,
-)
+# by name: a class that ComfyUI renames must not keep the pack from loading
+_NEED_POOLED = {"SDXL", "SDXLRefiner", "SD3", "HiDream"}
 # what model configurations call the width of a text token
 _WIDTHS = ("context_dim", "context_in_dim", "cap_feat_dim", "joint_attention_dim")
 
@@ -44,7 +39,7 @@ def check_conditioning(name: str, model, conditioning, sigmas: torch.Tensor, wha
                 "from another model's text encoder. Connect CLIP Text Encode of this model's checkpoint."
             )
         pooled = extra.get("pooled_output") is not None or "unclip_conditioning" in extra
-        if isinstance(model.model, _NEED_POOLED) and not pooled:
+        if _NEED_POOLED & {kind.__name__ for kind in type(model.model).__mro__} and not pooled:
             raise ValueError(
                 f"{what} of {name} has no pooled output, which {type(model.model).__name__} needs beside the tokens: "
                 "it comes from another model's text encoder, or a node dropped it. Connect CLIP Text Encode of this "
