@@ -34,7 +34,7 @@ def test_memory_kept_is_what_was_announced():
     found = {name: measure({**task, "storage": s, "feature": f}) for name, (s, f) in ways.items()}
     for line in found.values():
         assert line["predicted"] == pytest.approx(line["kept"], abs=1e5)  # the log says tenths of MB, for each image
-        assert line["ram"] >= 0
+        assert -1e6 < line["ram"] < 200e6  # the kernel counts resident pages in batches
     assert found["fp8"]["kept"] * 4 == found["ram"]["kept"]  # against fp32
     assert found["recompute"]["kept"] < found["ram"]["kept"] / 30
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import logging
 import random
@@ -29,8 +30,15 @@ CHOICES = [
 
 
 @pytest.fixture(scope="module")
-def sound() -> dict[str, bytes]:
-    return sound_pictures()
+def sound(tmp_path_factory) -> dict[str, bytes]:
+    """Each is loaded once, by every choice: what the readers import at first use is no file's time."""
+    found, path = sound_pictures(), tmp_path_factory.mktemp("sound") / "given.tif"
+    for data in found.values():
+        path.write_bytes(data)
+        for choices in CHOICES:
+            with contextlib.suppress(ValueError):
+                load_micrograph(path, path.name, choices)
+    return found
 
 
 def check(path, how: str, data: bytes, choices: Choices) -> str:
