@@ -19,7 +19,7 @@ def draw_sheet(
         pictures: row by row, all of one size, (height, width, 1, 3 or 4) in 0..1; NaN shows as black.
         rows, columns: labels, "gamma 0.3"; len(rows) * len(columns) pictures.
         longest_side: pixels of a picture's longer side on the sheet; pictures are never enlarged.
-        footer: one line below; parts after a " · " are left out where the sheet is too narrow for them.
+        footer: one line below; parts after a middle dot are left out where the sheet is too narrow for them.
     Returns: (height, width, 3) float32 in 0..1.
     Raises: ValueError: more or fewer pictures than labels ask for.
     """
@@ -49,7 +49,7 @@ def draw_sheet(
         pen.rectangle((x - 1, y - 1, x + size[0], y + size[1]), outline=LINE)
         sheet.paste(_image(picture, size), (x, y))
     while footer and left + _width(footer, small) + gap > sheet.width:
-        footer = footer.rpartition(" · ")[0]
+        footer = footer.rpartition(" \u00b7 ")[0]
     if footer:
         pen.text((left, sheet.height - gap), footer, FAINT, small, anchor="ls")
     return np.asarray(sheet, np.float32) / np.float32(255)

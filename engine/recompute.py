@@ -141,7 +141,7 @@ def _check_no_step_cache(model_options: dict) -> None:
 
 
 def _has_room(model, rows: int, shape: torch.Size, device: torch.device) -> bool:
-    """Whether a batch of that many latents (…, C, H, W) fits, as ComfyUI decides it for conditionings."""
+    """Whether a batch of that many latents (..., C, H, W) fits, as ComfyUI decides it for conditionings."""
     needed = model.memory_required([rows, *shape[1:]])
     return needed * 1.5 < comfy.model_management.get_free_memory(device)
 

@@ -19,7 +19,7 @@ class ToRam:
         self._waiting: tuple[dict, Callable, torch.cuda.Event] | None = None
 
     def put(self, tensors: Mapping, keep: Callable[[Hashable, torch.Tensor], object]) -> None:
-        """tensors: {key: (…) on the device}. keep: gets each key with a tensor in RAM to copy, at the next call."""
+        """tensors: {key: (...) on the device}. keep: gets each key with a tensor in RAM to copy, at the next call."""
         staged = {k: torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for k, t in tensors.items()}
         for key, buffer in staged.items():
             buffer.copy_(tensors[key], non_blocking=True)  # on the network's own stream: after it, before the next call

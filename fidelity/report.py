@@ -171,4 +171,4 @@ def _footer(pen, sheet, measured: Measured, settings: Settings) -> None:
     parts.append(
         f"objects of {settings.least_area} to {measured.objects.largest_area} px, matched at IoU {settings.least_iou:g}"
     )
-    pen.text((MARGIN, sheet.height - FOOTER + 4), "   ·   ".join(parts), FAINT, _font(13))
+    pen.text((MARGIN, sheet.height - FOOTER + 4), "   \u00b7   ".join(parts), FAINT, _font(13))

@@ -33,7 +33,7 @@ def describe(source: Source, choices, shown: list[dict], times: list[int], depth
             "channels": [channel.name for channel in source.channels],
             "depths": source.depths,
             "times": source.times,
-            "pixel_size": {"x": size.x, "y": size.y, "z": size.z, "unit": "µm", "source": size.source},
+            "pixel_size": {"x": size.x, "y": size.y, "z": size.z, "unit": "\u00b5m", "source": size.source},
         },
         "shown": {
             "channels": shown,

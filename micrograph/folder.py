@@ -24,8 +24,8 @@ def names_in(root: str, text: str, extensions: tuple[str, ...]) -> list[str]:
     Args:
         text: a folder under root ("" is root itself), whose own files are meant, or a pattern of folders and names with
             *, ? and [...] in any of its parts ("plate 1/*_dapi.tif", "*/*.tif").
-    Raises: ValueError for an absolute or NUL-holding text, one with `..`, and where no file is found. Links that lead
-        out of root are left out.
+    Raises: ValueError for an absolute or NUL-holding text, one with `..`, a folder that cannot be read, and where no
+        file is found. Links that lead out of root are left out.
     """
     parts = [part for part in text.strip().replace("\\", "/").split("/") if part not in ("", ".")]
     if "\0" in text or ".." in parts or os.path.isabs(text.strip()) or ":" in "".join(parts[:1]):
@@ -36,7 +36,10 @@ def names_in(root: str, text: str, extensions: tuple[str, ...]) -> list[str]:
     found = [""]
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1
-        found = [name for folder in found for name in _matches(whole, folder, part, last)][:MOST_FILES]
+        try:
+            found = [name for folder in found for name in _matches(whole, folder, part, last)][:MOST_FILES]
+        except OSError as error:
+            raise ValueError(f"folder {text[:200]!r} cannot be read: {error.strerror}. Choose another.") from None
     names = sorted((name for name in found if name.lower().endswith(extensions)), key=natural)
     if not names:
         raise ValueError(f"folder {text[:200]!r} of ComfyUI's input folder holds no micrograph. Copy files into it.")

@@ -6,13 +6,13 @@ import math
 import re
 import unicodedata
 
-METRES = {"y": -24, "z": -21, "a": -18, "f": -15, "p": -12, "n": -9, "μ": -6, "u": -6, "mc": -6, "m": -3, "c": -2,
+MU, MICRO_SIGN = "\u03bc", "\u00b5"
+METRES = {"y": -24, "z": -21, "a": -18, "f": -15, "p": -12, "n": -9, MU: -6, "u": -6, "mc": -6, "m": -3, "c": -2,
           "d": -1, "": 0, "da": 1, "h": 2, "k": 3}  # fmt: skip
 PREFIXES = {"femto": -15, "pico": -12, "nano": -9, "micro": -6, "milli": -3, "centi": -2, "deci": -1, "": 0, "kilo": 3}
-OTHERS = {"å": 1e-4, "a": 1e-4, "angstrom": 1e-4, "angstroms": 1e-4, "ångström": 1e-4, "ångströms": 1e-4,
-          "ångstrom": 1e-4, "micron": 1.0, "microns": 1.0, "μ": 1.0, "inch": 25400.0, "inches": 25400.0, "in": 25400.0,
-          '"': 25400.0, "thou": 25.4, "mil": 25.4, "li": 25400 / 12, "pt": 25400 / 72, "ft": 304800.0, "foot": 304800.0,
-          "feet": 304800.0, "yd": 914400.0}  # fmt: skip
+OTHERS = {"a": 1e-4, "angstrom": 1e-4, "angstroms": 1e-4, "micron": 1.0, "microns": 1.0, MU: 1.0, "inch": 25400.0,
+          "inches": 25400.0, "in": 25400.0, '"': 25400.0, "thou": 25.4, "mil": 25.4, "li": 25400 / 12, "pt": 25400 / 72,
+          "ft": 304800.0, "foot": 304800.0, "feet": 304800.0, "yd": 914400.0}  # fmt: skip
 
 
 def micrometres(value, unit: str) -> float | None:
@@ -28,12 +28,14 @@ def micrometres(value, unit: str) -> float | None:
 def _factor(unit: str) -> float | None:
     """Micrometres per unit.
 
-    ImageJ writes letters beyond Latin as `\\u00B5`; UTF-8 read as Latin-1 puts `Â` before the micro sign, and what
-    could not be read at all is `\\ufffd`, of which the micro sign is the only case before an `m`.
+    ImageJ writes letters beyond Latin as `\\u00B5`; UTF-8 read as Latin-1 puts an A with a hat before the micro sign,
+    and what could not be read at all is `\\ufffd`, of which the micro sign is the only case before an `m`. Rings and
+    dots (of the angstrom) are left out.
     """
-    unit = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), unit).replace("Âµ", "µ")
-    unit = unicodedata.normalize("NFKC", unit).strip().strip("\0.[]()").strip()
-    unit = unit.replace("\ufffdm", "μm")
+    unit = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), unit)
+    unit = unicodedata.normalize("NFKD", unit.replace("\u00c2" + MICRO_SIGN, MICRO_SIGN))
+    unit = "".join(letter for letter in unit if not unicodedata.combining(letter))
+    unit = unit.strip().strip("\0.[]()").strip().replace("\ufffdm", MU + "m")
     folded = unit.lower()
     if folded[-1:] == "m" and (unit[:-1] in METRES or folded[:-1] in METRES):
         return 10.0 ** (METRES[unit[:-1] if unit[:-1] in METRES else folded[:-1]] + 6)

@@ -18,7 +18,7 @@ PER_INCH = {2: 1.0, 3: 2.54, 4: 25.4, 5: 25400.0}  # ResolutionUnit: inch, and t
 
 def from_ome(pixels: dict[str, str]) -> PixelSize | None:
     """From the attributes of an OME `Pixels` element; the default unit is the micrometre (OME 2016-06)."""
-    x, y, z = (micrometres(pixels.get(f"PhysicalSize{a}"), pixels.get(f"PhysicalSize{a}Unit", "µm")) for a in "XYZ")
+    x, y, z = (micrometres(pixels.get(f"PhysicalSize{a}"), pixels.get(f"PhysicalSize{a}Unit", "um")) for a in "XYZ")
     return PixelSize(x or y, y or x, z, "OME PhysicalSize") if x or y else None
 
 
@@ -45,7 +45,7 @@ def from_tiff(tif, series, pixels: dict[str, str] | None, notes: list[str]) -> P
         return size
     if tif.is_svs and series.name == "Baseline":
         found = re.search(r"MPP\s*=\s*([0-9.]+)", page.description)
-        mpp = micrometres(found.group(1), "µm") if found else None
+        mpp = micrometres(found.group(1), "um") if found else None
         if mpp:
             return PixelSize(mpp, mpp, None, "Aperio MPP")
     x, y = (_per_unit(page, tag) for tag in ("XResolution", "YResolution"))

@@ -33,8 +33,9 @@ class CellStyleLoadExample(io.ComfyNode):
                     "picture",
                     options=example_names(),
                     tooltip=(
-                        "content_…: drawings that look like micrographs; nothing in them was measured. style_…: "
-                        "pictures to take texture and colour from. All are CC0 and lie in the pack's example_images."
+                        "content_\u2026: drawings that look like micrographs; nothing in them was measured. "
+                        "style_\u2026: pictures to take texture and colour from. All are CC0 and lie in the pack's "
+                        "example_images."
                     ),
                 )
             ],

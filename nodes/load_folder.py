@@ -79,12 +79,8 @@ class CellStyleLoadFolder(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, folder):
-        if not isinstance(folder, str):  # comes from another node
-            return True
-        try:
+        if isinstance(folder, str):  # else it comes from another node
             micrograph_folder(folder)
-        except (OSError, ValueError) as error:
-            return str(error)
         return True
 
     @classmethod

@@ -88,12 +88,8 @@ class CellStyleLoadMicrograph(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, file, example=NO_EXAMPLE):
-        if not isinstance(file, str) or not isinstance(example, str):  # comes from another node
-            return True
-        try:
+        if isinstance(file, str) and isinstance(example, str):  # else one comes from another node
             micrograph_path(file, example)
-        except ValueError as error:
-            return str(error)
         return True
 
     @classmethod

@@ -81,11 +81,8 @@ class CellStyleLoad(io.ComfyNode):
         if not isinstance(name, str):  # comes from another node
             return True
         if name == NO_STYLE:
-            return "no style is saved yet: run Save Style once, press R in the editor, and choose the file here."
-        try:
-            style_path(name)
-        except ValueError as error:
-            return str(error)
+            raise ValueError("no style is saved yet: run Save Style once, press R in the editor, and choose it here.")
+        style_path(name)
         return True
 
     @classmethod

@@ -159,7 +159,8 @@ class CellStyleSweep(io.ComfyNode):
             pictures.append(vae.decode(cell).float().cpu())
 
         rows, columns = [f"tau {tau:g}" for tau in taus], [f"gamma {gamma:g}" for gamma in gammas]
-        footer = f"{progress.total // len(cells)} steps · higher gamma keeps more structure · higher tau is sharper"
+        hints = f"{progress.total // len(cells)} steps", "higher gamma keeps more structure", "higher tau is sharper"
+        footer = " \u00b7 ".join(hints)
         sheets = [
             torch.from_numpy(draw_sheet([cell[i].numpy() for cell in pictures], rows, columns, picture_size, footer))
             for i in range(len(pictures[0]))

@@ -97,12 +97,26 @@ def test_what_comes_by_a_wire_is_left_to_the_run():
     assert InjectedSampler.validate_inputs(**wired, style_kv=None, content_query=ABSENT, cfg=None) is True
 
 
-def test_no_saved_style_is_said_as_what_to_do(client):
+FILES = {
+    "no saved style": ("CellStyleLoad", {"file": "no style saved yet"}, "no style is saved yet: run Save Style once"),
+    "a style that is gone": ("CellStyleLoad", {"file": "gone.safetensors"}, "file 'gone.safetensors' is not in "),
+    "no micrograph": ("CellStyleLoadMicrograph", {"file": ""}, "file names no file. Choose one"),
+    "a micrograph that is gone": ("CellStyleLoadMicrograph", {"file": "gone.tif"}, "file 'gone.tif' is not in "),
+    "an empty folder": ("CellStyleLoadFolder", {"folder": "gone"}, "folder 'gone' of ComfyUI's input folder holds no"),
+    "a name longer than the disk takes": ("CellStyleLoadFolder", {"folder": "a" * 5000 + "/*.tif"}, "folder 'aaa"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_what_cannot_be_loaded_is_said_as_what_to_do(client, case):
+    kind, inputs, words = FILES[case]
+    needed = client.object_info(kind)[kind]["input"]["required"]
+    required = {name: part[1]["default"] for name, part in needed.items() if "default" in part[1]}
     graph = {
-        **changed(GRAPH, adain__style=["load", 1], sample__style_kv=["load", 0]),
-        "load": {"class_type": "CellStyleLoad", "inputs": {"file": "no style saved yet", "model": ["count", 0]}},
+        "load": {"class_type": kind, "inputs": {**required, **inputs}},
+        "show": {"class_type": "PreviewAny", "inputs": {"source": ["load", 2]}},
     }
     with pytest.raises(PromptRejected) as refused:
         client.run(graph)
     (error,) = refused.value.details["node_errors"]["load"]["errors"]
-    assert "no style is saved yet: run Save Style once" in error["details"]
+    assert error["details"].startswith(words)

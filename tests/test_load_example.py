@@ -62,6 +62,8 @@ def test_load_micrograph_shows_an_example_while_no_file_is_chosen():
 
 @pytest.mark.parametrize(("file", "example"), [("", "none"), ("", "../x.png"), ("gone.tif", CONTENT)])
 def test_load_micrograph_says_what_is_missing(file, example):
-    assert CellStyleLoadMicrograph.validate_inputs(file, example) is not True
-    with pytest.raises(ValueError, match=r"names no file|not a picture of the pack|not in ComfyUI's input folder"):
+    words = r"names no file|not a picture of the pack|not in ComfyUI's input folder"
+    with pytest.raises(ValueError, match=words):
+        CellStyleLoadMicrograph.validate_inputs(file, example)
+    with pytest.raises(ValueError, match=words):
         micrograph(file=file, example=example)

@@ -68,7 +68,8 @@ def test_patterns_and_a_part_of_the_list(pattern, found):
 def test_what_leads_out_is_refused(text):
     with pytest.raises(ValueError, match=r"leads out|holds no micrograph"):
         load(text)
-    assert CellStyleLoadFolder.validate_inputs(text) is not True
+    with pytest.raises(ValueError, match=r"leads out|holds no micrograph"):
+        CellStyleLoadFolder.validate_inputs(text)
     assert CellStyleLoadFolder.fingerprint_inputs(text) == "missing"
 
 

@@ -80,7 +80,8 @@ def test_invert_gives_the_negative():
 def test_names_that_lead_out_of_the_folders_are_refused(file):
     with pytest.raises(ValueError, match=r"leads out|names no file"):
         load(file)
-    assert CellStyleLoadMicrograph.validate_inputs(file) is not True
+    with pytest.raises(ValueError, match=r"leads out|names no file"):
+        CellStyleLoadMicrograph.validate_inputs(file)
     assert CellStyleLoadMicrograph.fingerprint_inputs(file) == "missing"
 
 
@@ -95,7 +96,8 @@ def test_output_files_are_reached_by_their_annotation(folders):
     tifffile.imwrite(folders / "output" / "made.tif", PICTURE, photometric="minisblack")
     assert load("made.tif [output]")[0].shape == (1, 45, 70, 3)
     assert CellStyleLoadMicrograph.validate_inputs("made.tif [output]") is True
-    assert "not in ComfyUI's input folder" in CellStyleLoadMicrograph.validate_inputs("made.tif")
+    with pytest.raises(ValueError, match="not in ComfyUI's input folder"):
+        CellStyleLoadMicrograph.validate_inputs("made.tif")
 
 
 def test_a_changed_file_has_another_fingerprint(folders):

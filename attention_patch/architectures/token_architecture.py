@@ -207,7 +207,7 @@ class TokenArchitecture(Architecture):
         return 2 if role == "style" else 1
 
     def grid(self, shape) -> tuple[int, int]:
-        """(h, w) of the tokens of a latent (…, height, width); a size that does not divide is padded by the network."""
+        """(h, w) of the tokens of a latent (..., height, width); what does not divide is padded by the network."""
         return math.ceil(shape[-2] / self.patch), math.ceil(shape[-1] / self.patch)
 
     def image(self, tokens: int, sequence: int, layer: LayerKey) -> slice:

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import MicrographError
 from ..limits import check_planes
 
-CHANNEL, TIME = ("C", "λ", "Λ"), ("T",)
+CHANNEL, TIME = ("C", "\u03bb", "\u039b"), ("T",)
 
 
 def needed(module: str, package: str, name: str, kind: str):

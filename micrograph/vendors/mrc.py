@@ -34,7 +34,7 @@ def open_mrc(path, name: str, series: int, pyramid_level: int, stack_axis: str):
         letters = {"z": "Z", "time": "T", "channel": "C"}
         axes = ("", "", letters[stack_axis] if mrc.is_image_stack() else "Z", "TZ")[data.ndim - 1]
         grid = Grid(axes, data.shape[:-2], name)
-        sizes = [micrometres(mrc.voxel_size[axis].item(), "Å") for axis in "xyz"]
+        sizes = [micrometres(mrc.voxel_size[axis].item(), "angstrom") for axis in "xyz"]
         source = Source(
             name=name,
             format="MRC",
