@@ -12,6 +12,7 @@ import re
 
 import numpy as np
 
+from .choices import words_of
 from .errors import MicrographError
 from .luts import COLOURS, MAPS, rgb_of
 from .source import Channel
@@ -41,7 +42,7 @@ def choose_colours(text: str, channels: list[Channel]) -> tuple[list[Colour], li
     Raises: MicrographError that quotes the word, or names both counts.
     """
     count = len(channels)
-    words = [word.strip() for word in text.lower().split(",") if word.strip()] or ["auto"]
+    words = [word for word in words_of(text.lower()) if word] or ["auto"]
     words = words * count if len(words) == 1 else words
     if len(words) < count:
         raise MicrographError(

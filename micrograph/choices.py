@@ -9,6 +9,14 @@ AUTO_CHANNELS = 3
 """`auto` shows no more channels than this at once, unless the file has exactly four."""
 
 
+def words_of(text: str) -> list[str]:
+    """What stands between the commas, without blanks around it; "a,,b" has an empty word, for the caller to refuse.
+
+    The same for channels and colours. `common/` has another for the rest of the pack: this room imports no other.
+    """
+    return [word.strip() for word in text.split(",")]
+
+
 def choose_channels(text: str, source: Source) -> list[int]:
     """Indices from text: "auto", "all", or numbers from 1, ranges and names, such as "1,3", "1-4" or "DAPI, GFP".
 
@@ -24,7 +32,7 @@ def choose_channels(text: str, source: Source) -> list[int]:
         return list(range(count))
     names = {channel.name.lower(): n for n, channel in reversed(list(enumerate(source.channels)))}
     chosen = []
-    for word in (part.strip() for part in text.split(",")):
+    for word in words_of(text):
         first, dash, last = word.partition("-")
         if word.lower() in names:
             chosen.append(names[word.lower()])

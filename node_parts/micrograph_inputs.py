@@ -20,43 +20,23 @@ def micrograph_inputs() -> list:
                 "three."
             ),
         ),
-        io.Combo.Input(
+        *_along(
             "z",
-            options=list(PLANES),
-            default="max",
-            tooltip=(
-                "What to do with a z-stack. max, mean, min: one picture from all planes. single: the plane "
-                "z_index. frames: every plane a picture of the batch."
-            ),
+            "max",
+            "What to do with a z-stack. max, mean, min: one picture from all planes. single: the plane "
+            "z_index. frames: every plane a picture of the batch.",
+            0,
+            "The plane for z = single, counted from 1; 0 is the middle one. For z = frames the first one. "
+            "Higher: deeper in the stack.",
         ),
-        io.Int.Input(
-            "z_index",
-            default=0,
-            min=0,
-            max=1_000_000,
-            tooltip=(
-                "The plane for z = single, counted from 1; 0 is the middle one. For z = frames the first one. "
-                "Higher: deeper in the stack."
-            ),
-        ),
-        io.Combo.Input(
+        *_along(
             "time",
-            options=list(PLANES),
-            default="single",
-            tooltip=(
-                "What to do with a time series. single: the moment time_index. frames: every moment a "
-                "picture of the batch. max, mean, min: one picture from all."
-            ),
-        ),
-        io.Int.Input(
-            "time_index",
-            default=1,
-            min=0,
-            max=1_000_000,
-            tooltip=(
-                "The moment for time = single, counted from 1; 0 is the middle one. For time = frames the "
-                "first one. Higher: later."
-            ),
+            "single",
+            "What to do with a time series. single: the moment time_index. frames: every moment a "
+            "picture of the batch. max, mean, min: one picture from all.",
+            1,
+            "The moment for time = single, counted from 1; 0 is the middle one. For time = frames the "
+            "first one. Higher: later.",
         ),
         io.Combo.Input(
             "contrast",
@@ -69,24 +49,8 @@ def micrograph_inputs() -> list:
                 "numbers."
             ),
         ),
-        io.Float.Input(
-            "low",
-            default=0.1,
-            min=0.0,
-            max=100.0,
-            step=0.1,
-            round=0.001,
-            tooltip="The percentile that becomes black. Higher: more of the background goes black.",
-        ),
-        io.Float.Input(
-            "high",
-            default=99.9,
-            min=0.0,
-            max=100.0,
-            step=0.1,
-            round=0.001,
-            tooltip="The percentile that becomes white. Lower: brighter, and more highlights are cut.",
-        ),
+        _percentile("low", 0.1, "The percentile that becomes black. Higher: more of the background goes black."),
+        _percentile("high", 99.9, "The percentile that becomes white. Lower: brighter, and more highlights are cut."),
         io.String.Input(
             "pseudo_colour",
             default="auto",
@@ -172,3 +136,15 @@ def micrograph_inputs() -> list:
             tooltip="Most pictures along each axis that is set to frames. Higher: longer batches, more memory.",
         ),
     ]
+
+
+def _along(axis: str, mode: str, mode_tooltip: str, index: int, index_tooltip: str) -> list:
+    """How the planes along an axis become pictures, and which plane; mode, index: what a new node shows."""
+    return [
+        io.Combo.Input(axis, options=list(PLANES), default=mode, tooltip=mode_tooltip),
+        io.Int.Input(f"{axis}_index", default=index, min=0, max=1_000_000, tooltip=index_tooltip),
+    ]
+
+
+def _percentile(name: str, default: float, tooltip: str):
+    return io.Float.Input(name, default=default, min=0.0, max=100.0, step=0.1, round=0.001, tooltip=tooltip)

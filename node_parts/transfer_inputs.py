@@ -12,6 +12,7 @@ from ..equations.ddim_inversion import SOLVERS
 from ..equations.noise_levels import SPACINGS
 from ..features.wire_values import StyleKV
 from .dial_inputs import injection_inputs
+from .inversion_inputs import conditioning_input, refinement_input, steps_input
 from .storage_inputs import storage_input
 
 STARTS = ("noise-preserving", "global")
@@ -24,9 +25,7 @@ def piecewise_inputs(content_tooltip: str, style_tooltip: str) -> list:
     dials = {dial.id: dial for dial in injection_inputs()}
     return [
         io.Model.Input("model", tooltip="The model that both pictures go through."),
-        io.Conditioning.Input(
-            "conditioning", tooltip="What the model is told it sees; the paper uses an empty prompt."
-        ),
+        conditioning_input(),
         io.Vae.Input("vae", tooltip="The VAE of the model."),
         io.Image.Input("content", tooltip=content_tooltip),
         io.Image.Input("style", tooltip=style_tooltip),
@@ -53,13 +52,7 @@ def piecewise_inputs(content_tooltip: str, style_tooltip: str) -> list:
                 "flat. global: the noise itself, as in the paper."
             ),
         ),
-        io.Int.Input(
-            "steps",
-            default=11,
-            min=1,
-            max=999,
-            tooltip="Number of noise levels. More: a closer inversion and a finer result, and more time.",
-        ),
+        steps_input("Number of noise levels. More: a closer inversion and a finer result, and more time."),
         io.Combo.Input(
             "solver",
             options=list(SOLVERS),
@@ -74,13 +67,8 @@ def piecewise_inputs(content_tooltip: str, style_tooltip: str) -> list:
             advanced=True,
             tooltip="Where the steps lie. linspace: few steps start at the noise of many. leading: the paper's.",
         ),
-        io.Int.Input(
-            "refinement",
-            default=0,
-            min=0,
-            max=10,
-            advanced=True,
-            tooltip="Fixed-point repeats of every step: each brings the inversion closer to exact, for as many calls.",
+        refinement_input(
+            "Fixed-point repeats of every step: each brings the inversion closer to exact, for as many calls."
         ),
         dials["gamma_curve"],
         dials["gamma_end"],

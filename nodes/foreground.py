@@ -42,21 +42,15 @@ class CellStyleForeground(io.ComfyNode):
                     step=0.05,
                     tooltip="Factor on the threshold. Higher: only the brighter parts. Lower: dim cells and halos too.",
                 ),
-                io.Float.Input(
+                _pixels(
                     "smoothing",
-                    default=1.5,
-                    min=0.0,
-                    max=50.0,
-                    step=0.5,
-                    tooltip="Blur in pixels before the threshold. Higher: fewer specks and smoother outlines.",
+                    1.5,
+                    "Blur in pixels before the threshold. Higher: fewer specks and smoother outlines.",
                 ),
-                io.Float.Input(
+                _pixels(
                     "feather",
-                    default=1.0,
-                    min=0.0,
-                    max=50.0,
-                    step=0.5,
-                    tooltip="Softness of the mask's edge in pixels. Higher: the styled cells fade into the background.",
+                    1.0,
+                    "Softness of the mask's edge in pixels. Higher: the styled cells fade into the background.",
                 ),
                 io.Combo.Input(
                     "background",
@@ -74,3 +68,8 @@ class CellStyleForeground(io.ComfyNode):
         masks = np.stack([foreground(p, method, level, smoothing, feather, background) for p in pictures])
         mask = torch.from_numpy(masks)
         return io.NodeOutput(mask, ui=ui.PreviewMask(mask))
+
+
+def _pixels(name: str, default: float, tooltip: str):
+    """The width of a blur."""
+    return io.Float.Input(name, default=default, min=0.0, max=50.0, step=0.5, tooltip=tooltip)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
+from ..node_parts.inversion_inputs import conditioning_input
 from ..node_parts.presets import CUSTOM, TransferDials, chosen_dials, preset_inputs
 from ..node_parts.wire_types import CATEGORY
 from .ddim_invert import DDIMInvert
@@ -38,11 +39,7 @@ class CellStyleTransfer(io.ComfyNode):
                         "SD 3.5, Krea 2, Anima and more."
                     ),
                 ),
-                io.Conditioning.Input(
-                    "conditioning",
-                    raw_link=True,
-                    tooltip="What the model is told it sees; the paper uses an empty prompt.",
-                ),
+                conditioning_input(raw_link=True),
                 io.Vae.Input("vae", raw_link=True, tooltip="The VAE of the model."),
                 io.Image.Input("content", raw_link=True, tooltip="The micrograph whose structure is kept."),
                 io.Image.Input(
