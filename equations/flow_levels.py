@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 FLOW_TOP = 0.999
-"""The noisiest level of an inversion on the flow path. At 1 nothing of the picture is left to divide by 1 - sigma, as
-ComfyUI does with a LATENT that is not finished."""
+"""The noisiest level of an inversion on the flow path. ComfyUI divides an unfinished LATENT by 1 - sigma, which is 0
+at 1."""
 
 
 def flow_sigmas(scheduled: torch.Tensor, top: float = FLOW_TOP) -> torch.Tensor:

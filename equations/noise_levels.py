@@ -87,7 +87,7 @@ def inversion_levels(sampling_sigmas: torch.Tensor, first_sigma: float) -> torch
 
 
 def same_level(sigma: float, other: float, slack: float = 0.05) -> bool:
-    """Whether two noise levels are the same to a twentieth, which no sampler draws differently."""
+    """Whether two noise levels differ by less than `slack` (relative): too little to be seen in a picture."""
     return abs(sigma - other) <= slack * max(sigma, other)
 
 

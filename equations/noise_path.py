@@ -26,10 +26,10 @@ class NoisePath:
 
 
 def variance_preserving(sigma_data: float = 1.0) -> NoisePath:
-    """x = x0 + sigma * eps, for models whose twin x / sqrt(sigma^2 + sigma_data^2) keeps its variance (SD 1.x to SDXL).
+    """x = x0 + sigma * eps, for models that see x / sqrt(sigma^2 + sigma_data^2) (SD 1.x to SDXL).
 
-    The clock is the angle atan(sigma / sigma_data): how far the twin, cos(phi) x0 + sin(phi) eps, has turned towards
-    the noise. It is finite at both ends, and eps_hat bends less over it than over sigma or its logarithm.
+    What they see is cos(phi) x0 + sin(phi) eps, and the clock is that angle, phi = atan(sigma / sigma_data). It is
+    finite at both ends, and eps_hat is closer to a straight line over it than over sigma or its logarithm.
     """
     return NoisePath(
         squared_norm=lambda sigma: sigma_data**2 + sigma**2,

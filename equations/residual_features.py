@@ -1,4 +1,4 @@
-"""Residual features of the content, for a layout that is held beyond what queries do."""
+"""Residual features of the content, which hold its layout more firmly than queries do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 
 
 def mix_residual(h: torch.Tensor, h_content: torch.Tensor, strength: float) -> torch.Tensor:
-    """What a residual block puts out, moved towards what it put out for the content.
+    """The output of a residual block, moved towards its output for the content.
 
     Args:
         h: (B, channels, h, w) of the sampled image. h_content: the same shape, of the content at this noise level.

@@ -1,7 +1,7 @@
 """Rotary positions of keys and queries that are already rotated: moving them, and weighing their frequencies.
 
-RoPE turns pairs of channels by position times frequency. Turns add up, so that a key can be moved by a constant offset
-after the fact, whatever its own position is.
+RoPE rotates pairs of channels by position times frequency. Rotations add up, so a rotated key can be moved by an offset
+without knowing its position.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ STYLE_POSITIONS = ("own", "moved", "untwist")
 """What `style_position` may be; the first leaves the style's keys as they are."""
 
 UNTWIST_HIGH = 0.5
-"""What "untwist" leaves of the highest rotary frequency; the lowest stays whole, those between lie on a line."""
+"""Weight that "untwist" gives the highest rotary frequency; the lowest has 1, those between lie on a line."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class Rotary:
 
     @classmethod
     def of(cls, axes: Sequence[int], theta: float) -> Rotary:
-        """axes: channels an axis, even; theta: the base. Source: Su et al. 2021 (RoFormer), section 3.3."""
+        """axes: channels of each axis, even; theta: base of the frequencies.
+
+        Source: Su et al. 2021 (RoFormer), section 3.3."""
         return cls(tuple(tuple(theta ** (-2 * i / dim) for i in range(dim // 2)) for dim in axes))
 
 
@@ -57,7 +59,7 @@ def move(x: torch.Tensor, rotary: Rotary, by: tuple[torch.Tensor, torch.Tensor])
 
 
 def untwist(x: torch.Tensor, rotary: Rotary, high: float = UNTWIST_HIGH) -> torch.Tensor:
-    """Rotated keys (..., D) with their high frequencies turned down: those bind a place to the same place.
+    """Rotated keys (..., D) with less of their high frequencies, which tie each place to the same place of the style.
 
     high: weight of each axis' highest frequency; its lowest keeps 1.
     Source: after Untwisting RoPE (arXiv 2602.05013), which weighs the frequencies of shared keys.

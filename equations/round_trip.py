@@ -11,8 +11,8 @@ from .noise_path import NoisePath
 
 
 class RoundTrip(NamedTuple):
-    """decibels: expected PSNR of inverting and sampling back, over the latent's range. residual: the most that the last
-    evaluation of a step still moved the latent, as a share of its norm. contraction: the largest factor from one
+    """decibels: expected PSNR of inverting and sampling back, over the latent's range. residual: the most that a
+    step's last evaluation still moved the latent, as a share of its norm. contraction: the largest factor from one
     evaluation's move to the next; at 1 and above repeats do not settle."""
 
     decibels: float

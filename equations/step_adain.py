@@ -27,7 +27,7 @@ def step_adain(
     Raises:
         ValueError: styles and latents that do not pair, 1 or B to B.
     Returns:
-        (B, C, H, W). What the weights and masks leave over stays the image's own.
+        (B, C, H, W). Where the weights and masks sum to less than 1, the rest is D itself.
     Source: per-step latent AdaIN of STRDP and StyleGuide, on D so that it fits any sampler.
     """
     height, width = denoised.shape[-2:]

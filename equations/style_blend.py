@@ -17,8 +17,8 @@ from ..common.pairing import one_or_all
 
 
 class Branch(NamedTuple):
-    """What a branch's queries look into: context (b, N, C), bias (b, 1, N) on its logits or None, and the factor on its
-    queries that is left for after their projection."""
+    """What one style's keys and values are made from: context (b, N, C), bias (b, 1, N) on their logits or None. tau:
+    factor on the projected queries, 1 where it is in the hidden state already."""
 
     context: torch.Tensor
     bias: torch.Tensor | None = None
@@ -26,8 +26,8 @@ class Branch(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """How a row of the batch attends: to its first `count` keys, with a bias (1, count) on their logits or None, and
-    its projected queries times `tau`."""
+    """How a row of the batch attends: to its first `count` keys (the rest is padding), with a bias (1, count) on their
+    logits or None, and its projected queries times `tau`."""
 
     count: int
     bias: torch.Tensor | None = None
@@ -82,7 +82,7 @@ def tokens_inside(source_mask: torch.Tensor, grid: tuple[int, int], device: torc
 
 
 def stack_branches(branches: list[Branch]) -> tuple[torch.Tensor, list[Keys] | None]:
-    """Branches stacked along the batch, filled up to one number of tokens for the projections.
+    """Branches stacked along the batch, padded to one number of tokens, as the projections need it.
 
     Returns:
         (S * b, N, C), and how each of its rows attends; None where that is the plain attention to all keys.
@@ -100,7 +100,7 @@ def stack_branches(branches: list[Branch]) -> tuple[torch.Tensor, list[Keys] | N
 def attend_by_length(
     attend: Callable[..., torch.Tensor], q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, rows: Sequence[Keys]
 ) -> torch.Tensor:
-    """One attention for each number of keys, so that none needs a mask to hide what only fills up.
+    """One attention for each number of keys, so that no mask is needed to hide the padding.
 
     Attention back ends differ in what they do with a mask, and some drop it; only a bias on the logits still needs one.
 

@@ -61,7 +61,7 @@ def cut(x: torch.Tensor, layout: TileLayout) -> list[torch.Tensor]:
 def mosaic(tiles: Sequence[torch.Tensor], layout: TileLayout) -> torch.Tensor:
     """Tiles (..., h, w) side by side, cut in the middle of what they share: every place once, nothing averaged.
 
-    Means of noise have less spread than noise, so a statistic of the whole is taken from this.
+    Averaging would lower the spread of noise; so this, and not `blend`, is what statistics of the whole are taken from.
     """
     whole = tiles[0].new_empty(*tiles[0].shape[:-2], *layout.size)
     cells = [(row, column) for row in _cells(layout.rows) for column in _cells(layout.columns)]

@@ -51,11 +51,11 @@ def match_statistics(
 def fit_mask(
     mask: torch.Tensor | None, keys: int, image: slice, new_tokens: int, picture: str = "the style"
 ) -> torch.Tensor | None:
-    """An attention mask for another number of image keys: it says of the text what it said before.
+    """An attention mask for another number of image keys; what it says of text keys stays.
 
     Args:
         mask: (..., keys) or (..., 1), boolean (True is seen) or added to the logits; None for none.
-        keys: of the mask's attention. image: where the image's lie. new_tokens: image keys from now on.
+        keys: how many the attention has. image: which of them are the image's. new_tokens: image keys from now on.
     Raises:
         ValueError: the mask hides or weighs image tokens, which have no counterpart among the new ones.
     """
@@ -78,10 +78,12 @@ def fit_mask(
 
 
 def bias_keys(mask: torch.Tensor | None, keys: torch.Tensor, at: slice, bias: float) -> torch.Tensor | None:
-    """A mask that adds `bias` to the logits of the keys in `at`, beside what it says already.
+    """A mask that also adds `bias` to the logits of the keys in `at`.
 
     Args:
         mask: as in `fit_mask`. keys: (B, H, N, D).
+    Returns:
+        `mask` itself where `bias` is 0, else one of the keys' type, (..., N), that is added to the logits.
     """
     if bias == 0:
         return mask

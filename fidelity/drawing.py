@@ -11,7 +11,7 @@ from ..common.palette import PAPER
 # Okabe and Ito 2008: told apart with every kind of colour vision
 MATCHED, LOST, NEW = (0, 158, 115), (213, 94, 0), (0, 114, 178)
 LEAST_TOP = 0.1
-"""A picture with hardly a change stays dark."""
+"""The change that gets the brightest colour is at least this, so that a picture with hardly a change stays dark."""
 
 HEAT = ((12, 12, 20), (66, 10, 104), (147, 38, 103), (221, 81, 58), (252, 165, 10), (252, 255, 164))
 
@@ -93,7 +93,7 @@ def object_overlay(canvas: np.ndarray, objects) -> np.ndarray:
 
 
 def shade_outside(canvas: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
-    """What is not measured goes back to the paper."""
+    """Covers what is not measured with the colour of the paper."""
     if inside is None:
         return canvas
     return paint(canvas, 0.75 * (1 - coverage(inside, canvas.shape[1::-1])), PAPER)

@@ -7,7 +7,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 NARROW = 8.0
-"""Up to this sigma in pixels the filter runs at full size; a wider one on a picture made smaller until it is this."""
+"""Up to this sigma in pixels the filter runs at full size; for a wider one the picture is first made smaller."""
 
 
 def wide_blur(picture: np.ndarray, sigma: float) -> np.ndarray:

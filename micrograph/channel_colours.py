@@ -75,12 +75,12 @@ def shown_as(colour: Colour) -> str:
 def _auto(channels: list[Channel]) -> list[Colour]:
     """The file's colours where they tell the channels apart, balanced ones in the place of the others."""
     own = [_own(channel) for channel in channels]
-    if len(channels) == 1:  # alone it needs no colour to be told apart, unless its table is more than a colour
+    if len(channels) == 1:  # gray, unless the file has a table of several colours for it
         return [own[0] if isinstance(own[0], np.ndarray) else "gray"]
     plain = [colour for colour in own if isinstance(colour, str)]
     if len(plain) == len(own) and len(set(plain)) == 1:
         own = [None] * len(own)
-    # red, green and blue are the parts of a colour picture, whose blue is meant
+    # red, green and blue together are a colour picture; else pure blue, which is hardly seen, is replaced
     if sorted(plain) != sorted(("#ff0000", "#00ff00", DEFAULT_BLUE)):
         own = [None if isinstance(colour, str) and colour == DEFAULT_BLUE else colour for colour in own]
     if all(colour is None for colour in own):

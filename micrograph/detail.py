@@ -1,7 +1,7 @@
 """The way back that keeps detail: colour and texture from the small styled picture, fine luminance from the content.
 
-A level of the content's own Laplacian pyramid (Burt and Adelson 1983): what it has at full size and the model's size
-could not carry.
+The detail is a level of the content's Laplacian pyramid (Burt and Adelson 1983): what it has at full size and loses at
+the model's size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ WINDOW_SIGMA = 4.0
 """Of the window in which a slope is fitted, in pixels of the small picture."""
 
 FLAT = 1e-3
-"""Variance of the content (0.03 squared) below which a slope falls off: no detail is made of noise."""
+"""Variance of the content (0.03 squared) below which the slope goes to 0, so that noise is not taken for detail."""
 
 STEEPEST = 2.0
 

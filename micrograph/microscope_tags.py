@@ -23,7 +23,7 @@ def seconds(value, unit: str = "s") -> float | None:
 
 
 def from_microscope(tif) -> PixelSize | None:
-    """The first that says something; None where the file is of none of these makers, or damaged there."""
+    """From the first of the makers' tags that holds a size; None where none does, or it is damaged."""
     for maker, read in MAKERS.items():
         if not getattr(tif, f"is_{maker}"):
             continue

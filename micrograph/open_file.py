@@ -28,7 +28,7 @@ VENDORS = (
     (0, b"\0\0\0\x03", open_dm),
     (0, b"\0\0\0\x04", open_dm),
 )
-"""Where in a file which bytes stand, and who reads it. A vendor's package is imported when such a file is opened."""
+"""(offset, bytes that stand there, what opens the file). A vendor's package is imported when such a file is opened."""
 OTHERS = (
     (0, b"GIF8", "a GIF picture, which ComfyUI's Load Image reads"),
     (0, b"BM", "a BMP picture, which ComfyUI's Load Image reads"),
@@ -59,7 +59,7 @@ def open_source(path: str | Path, name: str, series: int = 1, pyramid_level: int
         head = handle.read(256)
         handle.seek(0)
         vendor = next((opened for at, magic, opened in VENDORS if head[at : at + len(magic)] == magic), None)
-        if head[:4] in TIFF_MAGIC and vendor is not open_dicom:  # whose first bytes are free, and may be a TIFF's
+        if head[:4] in TIFF_MAGIC and vendor is not open_dicom:  # a DICOM file may begin like a TIFF
             source: Source = stack.enter_context(open_tiff(handle, name, series, pyramid_level, stack_axis))
         elif head[:8] == PNG_MAGIC or head[:3] == JPEG_MAGIC:
             source = open_picture(handle, name)

@@ -9,7 +9,7 @@ NOTE = "turned upright as its orientation tag says"
 
 
 def turns(orientation) -> bool:
-    """Whether the tag's value is one of the seven that change something; what is none of the eight is 1."""
+    """Whether the tag's value is one of the seven that change something; an unknown one counts as 1."""
     return orientation in range(2, 9)
 
 

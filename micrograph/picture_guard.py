@@ -9,14 +9,14 @@ import zlib
 from .errors import MicrographError
 
 MOST_PIXELS_A_BYTE = 4096
-"""A JPEG of one colour spends a bit on each block of 64 pixels and channel; colour may have a quarter of the blocks."""
+"""Eight times as many as in a flat gray JPEG, which spends a bit on each block of 64 pixels."""
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _PIECE = 1 << 20
 
 
 def check_png(handle, name: str) -> None:
-    """Unpacks the picture data piece by piece and counts them; the file's position is as before.
+    """Unpacks the picture data piece by piece and counts the bytes; the file's position is as before.
 
     Format: https://www.w3.org/TR/png-3/ (chunks, filter bytes, Adam7 interlacing).
     Raises: MicrographError: fewer data than width and height need, or none. zlib.error: damaged ones.

@@ -78,7 +78,7 @@ def _from_imagej(x: float, y: float, per_inch: float | None, imagej: dict, notes
     dots = (x * per_inch, y * per_inch) if per_inch else (x * 25400 / length, y * 25400 / length)
     print_dots = any(abs(dots[0] - n) < 0.01 * n for n in SCREENS)
     by_tag = PixelSize(25400 / dots[0], 25400 / dots[1], by_unit.z, "resolution tag and its unit")
-    if length == 25400.0 or print_dots:  # whoever calibrates in inches has not been asked
+    if length == 25400.0 or print_dots:  # inches and screen resolutions are defaults, no calibration
         return by_tag if not print_dots and by_tag.x <= COARSEST else from_dots_per_inch(*dots, notes)
     if by_tag.x > COARSEST and by_unit.x and FINEST <= by_unit.x <= COARSEST:
         return by_unit

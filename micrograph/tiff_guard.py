@@ -11,7 +11,7 @@ from .limits import MAX_PLANES
 from .xml_guard import parse_xml
 
 COUNTS = ("SizeZ", "SizeC", "SizeT", "SizeX", "SizeY", "IFD", "PlaneCount", "NumPlanes", "FirstZ", "FirstC", "FirstT")
-_MOST_TAGS = 4096  # of a page; what claims more is none, and tifffile stops there too
+_MOST_TAGS = 4096  # of a page; tifffile, too, takes more for damage
 SIZE = "Save it again with Fiji or Bio-Formats."
 
 

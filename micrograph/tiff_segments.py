@@ -24,7 +24,7 @@ _PICTURES = {33003: Jpeg2KImageFile, 33004: Jpeg2KImageFile, 33005: Jpeg2KImageF
 
 
 def check_codec(frame, name: str) -> None:
-    """Raises MicrographError for a compression that is not read, and for tiles without end."""
+    """Raises MicrographError for a compression that is not read, and for tiles far larger than their picture."""
     if int(frame.compression) not in CODECS:
         called = getattr(frame.compression, "name", str(int(frame.compression)))
         raise MicrographError(
@@ -45,7 +45,7 @@ def check_segments(page, frame, name: str, file_size: int) -> int:
     Args:
         page, frame: a page of tifffile's, and its keyframe.
     Returns: how many hold nothing: no offset and no bytes (GDAL's sparse files).
-    Raises: MicrographError; ValueError or struct.error for segments that are none.
+    Raises: MicrographError; ValueError or struct.error for offsets and counts that make no sense.
     """
     offsets, counts = np.asarray(page.dataoffsets, np.int64), np.asarray(page.databytecounts, np.int64)
     if len(offsets) != len(counts) or not counts.any():
@@ -92,7 +92,7 @@ def _check_held(counts: np.ndarray, frame, name: str) -> None:
 
 
 def _check_picture(data: bytes, frame, name: str) -> None:
-    """A picture within a strip or tile says its own size, and decoders believe it."""
+    """Raises MicrographError where the picture in a strip or tile declares a larger size: decoders trust it."""
     if frame.compression in JPEGS:
         height, width = jpeg_shape(data)[1:3]
     else:

@@ -1,4 +1,4 @@
-"""XML out of files of strangers: no document types or entities, and an end."""
+"""XML from untrusted files: no document types or entities, and a limited length."""
 
 from __future__ import annotations
 

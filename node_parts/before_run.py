@@ -1,4 +1,4 @@
-"""What a graph shows before it runs: ComfyUI asks `validate_inputs`, where what comes by a wire is None."""
+"""Checks before a run, for `validate_inputs`, where ComfyUI gives None for what comes by a wire."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ..engine.dials import Dials
 ABSENT = object()
 """The default of a socket in `validate_inputs`: nothing is connected to it."""
 
-# ComfyUI puts words of its own before a text that is returned, and repeats it for every input that was asked for; what
-# is raised it shows once, as it is. So these raise.
+# These raise: a returned text ComfyUI shows once for every input, with words of its own before it; a raised one once,
+# as it is.
 
 
 def check_values(node, values: Mapping[str, object]) -> None:

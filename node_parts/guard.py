@@ -1,4 +1,4 @@
-"""The guard around every node: finite numbers, texts that end, and refusals that are short and printable."""
+"""The guard around every node: finite numbers, texts of limited length, error messages short and printable."""
 
 from __future__ import annotations
 

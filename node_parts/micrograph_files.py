@@ -15,8 +15,8 @@ EXTENSIONS = (
     ".png", ".jpg", ".jpeg", ".jfif", ".jpe",
     ".czi", ".lif", ".oib", ".oif", ".mrc", ".mrcs", ".map", ".rec", ".st", ".ali", ".dm3", ".dm4", ".dcm", ".dicom",
 )  # fmt: skip
-"""Ends of the names that are listed, and offered for upload (web/js/upload_micrographs.js has the same); what a file is
-its content says."""
+"""Ends of the names that are listed, and offered for upload (web/js/upload_micrographs.js has the same); which
+format a file has is told by its content."""
 NO_EXAMPLE = "none"
 
 

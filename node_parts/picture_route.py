@@ -1,4 +1,4 @@
-"""The one question that the pack answers over HTTP: which picture does a loader on the canvas name, before any run?
+"""The pack's one HTTP route: the picture that a loader on the canvas names, before any run.
 
 GET /cellstyle/picture?picture=NAME            a picture of the pack
 GET /cellstyle/picture?file=NAME&example=NAME  a micrograph, as Load Micrograph finds it
@@ -29,7 +29,7 @@ GLANCE = Choices(z="single", z_index=0, time="single", size="resize", longest_si
 
 
 class Previews:
-    """What was shown before, so that asking again costs no file."""
+    """Remembers the previews it made, so that the same question makes no second file."""
 
     def __init__(self) -> None:
         self._shown: dict[tuple[str, int, int], dict[str, Any]] = {}

@@ -31,7 +31,7 @@ class TransferDials:
 
 _HELD = {"strength": 1.0, "start": "noise-preserving", "adain_rate": 0.4, "adain_end": 1.0}
 # faithful is the paper's, with the start that keeps flat backgrounds flat; the others hold the style's colours at every
-# step, which keeps two-coloured palettes from becoming their middle
+# step, which keeps palettes of two colours from blending into one
 LOOKS = {
     "faithful": {"gamma": 0.75, "gamma_end": 0.75, "gamma_curve": "constant", "tau": 1.5, **_HELD, "adain_rate": 0.0},
     "balanced": {"gamma": 0.75, "gamma_end": 0.3, "gamma_curve": "cosine", "tau": 1.5, **_HELD},

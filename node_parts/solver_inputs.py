@@ -1,4 +1,4 @@
-"""How an inversion climbs, and over which levels: inputs of DDIMInvert, StyleKVCapture and CellStyleTransfer."""
+"""The solver and the spacing of the noise levels: inputs of DDIMInvert, StyleKVCapture and CellStyleTransfer."""
 
 from __future__ import annotations
 

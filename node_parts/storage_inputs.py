@@ -1,4 +1,4 @@
-"""Where captured features wait, and in which precision: inputs of every node that captures."""
+"""Where captured features are kept, and in which precision: inputs of every node that captures."""
 
 from __future__ import annotations
 

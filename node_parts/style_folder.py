@@ -31,7 +31,7 @@ def style_folders() -> list[str]:
 
 @functools.cache
 def _tidy(folder: str) -> None:
-    """Once a server: what an earlier one that was killed had begun to write."""
+    """Once a server: removes what an earlier, killed one had begun to write."""
     for inner, _, _ in os.walk(folder):
         remove_abandoned(inner)
 

@@ -16,7 +16,7 @@ from .inversion_inputs import conditioning_input, refinement_input, steps_input
 from .storage_inputs import storage_input
 
 STARTS = ("noise-preserving", "global")
-"""Of Latent AdaIN, those that make sense for a whole in pieces."""
+"""The modes of Latent AdaIN that make sense for a picture in pieces."""
 
 
 def piecewise_inputs(content_tooltip: str, style_tooltip: str) -> list:
@@ -79,7 +79,7 @@ def piecewise_inputs(content_tooltip: str, style_tooltip: str) -> list:
 def split_dials(
     gamma, tau, gamma_curve, gamma_end, steps, solver, spacing, refinement, storage
 ) -> tuple[InversionDials, Dials]:
-    """How to invert and how to inject, of the inputs above."""
+    """The inputs above as the dials of the inversion and of the injection."""
     inversion = InversionDials(steps, refinement, storage=storage, solver=solver, spacing=spacing)
     return inversion, Dials(gamma, tau, gamma_curve, gamma_end)
 
@@ -93,13 +93,13 @@ def check_pictures(image: torch.Tensor, what: str) -> torch.Tensor:
 
 
 def encode(vae, pictures: torch.Tensor) -> torch.Tensor:
-    """Latents of pictures (B, H, W, 3); ComfyUI's interrupt is heard before."""
+    """Latents of pictures (B, H, W, 3); first raises where ComfyUI was interrupted."""
     comfy.model_management.throw_exception_if_processing_interrupted()
     return vae.encode(pictures)
 
 
 def decode(vae, latents: torch.Tensor) -> torch.Tensor:
-    """Pictures (B, H, W, 3) of latents; ComfyUI's interrupt is heard before."""
+    """Pictures (B, H, W, 3) of latents; first raises where ComfyUI was interrupted."""
     comfy.model_management.throw_exception_if_processing_interrupted()
     pictures = vae.decode(latents)
     return pictures.reshape(-1, *pictures.shape[-3:])

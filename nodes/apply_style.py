@@ -84,11 +84,11 @@ class CellStyleApply(io.ComfyNode):
         return io.NodeOutput(patched)
 
 
-# parts of the names of ComfyUI's samplers that draw fresh noise at every step
+# parts of the names of samplers that add fresh noise at every step
 _STOCHASTIC = ("ancestral", "sde", "lcm", "ddpm", "sa_solver", "seeds")
 
 
-# and beginnings of the options that say how much of it: k-diffusion's, and those of packs with samplers of their own
+# how the names of options begin that say how much noise: k-diffusion's, and other packs' (eta_substep, ...)
 _NOISE_OPTIONS = ("eta", "s_churn")
 
 

@@ -154,7 +154,7 @@ def _both(outer: torch.Tensor | None, inner: torch.Tensor | None, what: str) -> 
 
 
 def _scaled_to_one(parts: tuple[StyleKV, ...]) -> list[StyleKV]:
-    """The parts of a blend with shares that nowhere sum to more than 1, as the blend by itself would scale them."""
+    """The parts of an inner blend, scaled down wherever their shares sum to more than 1, as that blend alone does."""
     masks = [None if part.mask is None else part.mask.clamp(0, 1) for part in parts]
     if all(mask is None for mask in masks):
         total = max(1.0, sum(part.weight for part in parts))

@@ -97,7 +97,7 @@ class CellStyleLoadFolder(io.ComfyNode):
         if first > len(files):
             raise ValueError(f"first is {first}; the folder holds {len(files)} micrographs. Choose 1 to {len(files)}.")
         images, masks, metadata, sizes, names, kept = [], [], [], [], [], 0
-        for name, path in files[first - 1 : first - 1 + most]:  # what a file decodes to is gone before the next
+        for name, path in files[first - 1 : first - 1 + most]:  # only the finished pictures stay in memory
             loaded = load_micrograph(path, name, Choices(**choices))
             kept += loaded.images.size
             if kept > MAX_SAMPLES:
@@ -114,7 +114,7 @@ class CellStyleLoadFolder(io.ComfyNode):
 
 
 def _save_name(name: str) -> str:
-    """A prefix that Save Image takes: without the ending, which may be of two parts, and its own %signs%."""
+    """A prefix for Save Image: no extension (.ome.tif counts as one), no %, which Save Image would replace."""
     stem = os.path.splitext(name)[0]
     stem = stem[:-4] if stem.lower().endswith(".ome") else stem
     return stem.replace("%", "_")

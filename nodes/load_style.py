@@ -78,7 +78,7 @@ class CellStyleLoad(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, file, file_name=""):
         name = _chosen(file, file_name)
-        if not isinstance(name, str):  # comes from another node
+        if not isinstance(name, str):  # a wire gives the name, unknown before the run
             return True
         if name == NO_STYLE:
             raise ValueError("no style is saved yet: run Save Style once, press R in the editor, and choose it here.")
@@ -89,7 +89,7 @@ class CellStyleLoad(io.ComfyNode):
     def fingerprint_inputs(cls, file, file_name="", **kwargs):
         name = _chosen(file, file_name)
         if not isinstance(name, str):
-            return "by wire"  # new with what comes by it
+            return "by wire"  # a new name makes ComfyUI run the node again anyway
         try:
             facts = os.stat(style_path(name))
         except (OSError, ValueError):
@@ -117,12 +117,12 @@ class CellStyleLoad(io.ComfyNode):
 
 
 def _chosen(file, file_name):
-    """The name to read; None while it is still to come by a wire, as ComfyUI has it before a run."""
+    """The name to read; None before a run where a wire gives it."""
     return file if file_name == "" else file_name
 
 
 def bank_of(style: Style) -> FeatureBank:
-    """What a file holds, as the other nodes know it; without features where the file has none."""
+    """The bank of a file's style; without features where the file has none."""
     record = style.record
     bank = FeatureBank(
         family_from(record),
@@ -137,7 +137,7 @@ def bank_of(style: Style) -> FeatureBank:
 
 
 def _inverted(style: Style, bank: FeatureBank, model) -> dict:
-    """The style's noise as a LATENT; with its clean latent where a model says in which scale that is."""
+    """The style's noise as a LATENT; with the clean latent where there is a model, whose scale it needs."""
     clean, share = None, 1.0
     if model is not None:
         clean = model.model.process_latent_out(style.clean.float())
@@ -161,7 +161,7 @@ def _storage_for(bank: FeatureBank, model, storage: str, precision: str) -> Stor
 
 
 def _accept(file: str, model, record: Record, size: int) -> None:
-    """What can be refused before the file's tensors take memory."""
+    """Raises ValueError for what the header alone shows, before the tensors take memory."""
     if model is not None:
         family = architecture_of(model).fingerprint()
         check_family(f"the style {file}", SimpleNamespace(family=family_from(record)), family)

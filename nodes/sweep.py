@@ -130,7 +130,7 @@ class CellStyleSweep(io.ComfyNode):
     ):
         gammas, taus = _axes(gammas, taus)
         dials = Dials(**dials)
-        # what the last cell would refuse is refused before the first one takes its time
+        # checks the cell that needs most, before any is sampled
         with_style_injection(model, style_kv, content_query, replace(dials, gamma=max(gammas), tau=taus[0]))
 
         cells = [(gamma, tau) for tau in taus for gamma in gammas]
@@ -152,7 +152,7 @@ class CellStyleSweep(io.ComfyNode):
                     progress,
                 )
             )
-        # decoded after all are sampled, so that model and VAE change places once
+        # decoded after all are sampled: the VAE is loaded once
         pictures = []
         for cell in samples:
             comfy.model_management.throw_exception_if_processing_interrupted()

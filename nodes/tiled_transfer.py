@@ -118,7 +118,7 @@ class CellStyleTiledTransfer(io.ComfyNode):
 
         results = []
         for n in range(count):
-            if n < len(style):  # one for all, or the next
+            if n < len(style):  # else the one style for all is captured already
                 style_kv, style_noise = capture_style(
                     NAME, model, conditioning, encode(vae, style[n : n + 1]), inversion, preview
                 )
@@ -140,7 +140,7 @@ class CellStyleTiledTransfer(io.ComfyNode):
 
 
 def mosaic_latent(latents: Sequence[dict], layout: TileLayout) -> dict:
-    """The inverted LATENT of the whole, of its tiles' own."""
+    """The inverted LATENT of the whole picture, put together from those of its tiles."""
     samples = mosaic([latent["samples"] for latent in latents], layout)
     return restarted(latents[0], samples, mosaic([inversion_of(latent).clean for latent in latents], layout))
 

@@ -137,6 +137,6 @@ class CellStyleTransfer(io.ComfyNode):
 
 
 def _defaults(node) -> dict:
-    """What a node's widgets show when it is new; an inner graph has no other way to leave an input alone."""
+    """The default of each widget of a node: an inner graph has to name a value for every one."""
     inputs = node.define_schema().inputs
     return {i.id: i.default for i in inputs if getattr(i, "default", None) is not None}

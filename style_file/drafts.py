@@ -1,4 +1,4 @@
-"""Files on their way to their place: nobody lists them, and those of a killed writer are removed by the next one."""
+"""Files that are being written: never listed as styles, and removed by the next writer if theirs was killed."""
 
 from __future__ import annotations
 

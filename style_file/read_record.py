@@ -1,4 +1,4 @@
-"""From a stranger's header to a Record, or a reason why not."""
+"""The Record in the header of an untrusted file, or the reason why it is refused."""
 
 from __future__ import annotations
 

@@ -60,8 +60,8 @@ class Record:
     model: class of the model. widths: width of each of its self-attention layers, in order; with the class the family.
     sigmas: descending. layers: those recorded. grids: (h, w) of their tokens. shape: of the
     latent, (B, C, h, w) or with a frame axis of one (B, C, 1, h, w).
-    inputs, features: the type they are stored in ("F32" or "F16"), None where they are not. solver: of the inversion;
-    files older than it are of "ddim". It is there to be read by people: the latents hold what it did.
+    inputs, features: the type they are stored in ("F32" or "F16"), None where they are not. solver: of the inversion,
+    for people to read; "ddim" for files from before it was kept.
     """
 
     model: str

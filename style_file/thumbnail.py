@@ -27,7 +27,7 @@ def encode(picture: np.ndarray) -> bytes:
 def decode(data: bytes) -> np.ndarray:
     """(height, width, 3) float32 in 0..1.
 
-    Raises: ValueError (a clause): no JPEG or PNG, or larger than LARGEST_SIDE; told before its pixels are unpacked.
+    Raises: ValueError (a clause): no JPEG or PNG, or larger than LARGEST_SIDE (checked before its pixels are unpacked).
     """
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:

@@ -6,7 +6,7 @@
 What it does, and how it runs on several GPUs, several servers, a cluster or a SLURM array: docs/fleet.md.
 """
 
-import require_python  # noqa: F401  first: what follows needs not even be readable to an old Python
+import require_python  # noqa: F401  first: an old Python cannot even parse what follows
 
 # isort: split
 import importlib.util

@@ -9,7 +9,7 @@ transformers (g: a step of Flux, Z-Image and Qwen-Image). Times on a shared mach
 mean anything.
 """
 
-import require_python  # noqa: F401  first: what follows needs not even be readable to an old Python
+import require_python  # noqa: F401  first: an old Python cannot even parse what follows
 
 # isort: split
 import argparse

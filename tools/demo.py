@@ -7,7 +7,7 @@ Writes the stylised pictures and a contact sheet (content | style | result) to o
 up afterwards, to open in a browser, until Ctrl-C; its address is printed as soon as it can be used.
 """
 
-import require_python  # noqa: F401  first: what follows needs not even be readable to an old Python
+import require_python  # noqa: F401  first: an old Python cannot even parse what follows
 
 # isort: split
 import argparse

@@ -5,12 +5,12 @@
     python3 tools/fuzz.py style --file FILE     what the parser says of one file
 
 Guided by coverage where atheris has a package for this Python and system (it goes into .host/fuzz, and nothing else
-needs it); elsewhere by the format's own ways to lie alone. It starts from tests/corpus, and what reaches new code stays
-in .host/fuzz for the next time; --keep puts into tests/corpus the smallest files that lead everywhere. Every input must
-be read or refused with one sentence, within 2 s of work and 1 GB.
+needs it); elsewhere files are only broken in ways that know their format. It starts from tests/corpus, and what
+reaches new code stays in .host/fuzz for the next time; --keep puts into tests/corpus the smallest files that lead
+everywhere. Every input must be read or refused with one sentence, within 2 s of work and 1 GB.
 """
 
-import require_python  # noqa: F401  first: what follows needs not even be readable to an old Python
+import require_python  # noqa: F401  first: an old Python cannot even parse what follows
 
 # isort: split
 import argparse

@@ -55,7 +55,7 @@ def parser_of(target: str):
         return lambda path: read_style(path, small)
     from cellstyle.micrograph.load import Choices, load_micrograph
 
-    # what does not ask for more than a sound file has; a file's size says which, so that its answer stays the same
+    # choices that a sound file can meet; a file's size picks one, so that the same file always gets the same answer
     choices = (
         Choices(),
         Choices(z="frames", time="frames", channels="all"),
@@ -74,10 +74,10 @@ def lower_limits() -> None:
 
 
 def check(read, path: Path, data: bytes, most: float = SECONDS) -> str:
-    """The sentence that the bytes got, "" where they were read.
+    """The sentence with which the bytes were refused, "" where they were read.
 
-    Raises: AssertionError: a sentence that is none, or more than `most` seconds of work (of this process: others may
-        be at work too). Whatever else the parser raises breaks the rule as well, and goes through.
+    Raises: AssertionError: a refusal that is no sentence, or more than `most` seconds of work (of this process: others
+        may be at work too). Whatever else the parser raises breaks the rule as well, and goes through.
     """
     path.write_bytes(data)
     text, started = "", time.process_time()

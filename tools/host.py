@@ -10,7 +10,7 @@ To use a ComfyUI you already have, set CELLSTYLE_COMFYUI=/path/to/ComfyUI (and, 
 it, CELLSTYLE_PYTHON=/path/to/python): nothing is downloaded, and nothing of it is changed.
 """
 
-import require_python  # noqa: F401  first: what follows needs not even be readable to an old Python
+import require_python  # noqa: F401  first: an old Python cannot even parse what follows
 
 # isort: split
 import argparse

@@ -1,4 +1,4 @@
-"""The ground that preparing a host stands on: stages that say what they do, commands, one run at a time, disk space."""
+"""What preparing a host is built on: stages that say what they do, commands, one run at a time, disk space."""
 
 import contextlib
 import os

@@ -6,7 +6,7 @@ python3 tools/test.py [--comfyui VERSION] [pytest arguments]
 Without pytest arguments everything runs, in several processes; with some, in one.
 """
 
-import require_python  # noqa: F401  first: what follows needs not even be readable to an old Python
+import require_python  # noqa: F401  first: an old Python cannot even parse what follows
 
 # isort: split
 import argparse

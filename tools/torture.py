@@ -7,7 +7,7 @@ Without a section, all of them run one after the other. What each one holds is i
 section by its mark: @pytest.mark.long(section="faults").
 """
 
-import require_python  # noqa: F401  first: what follows needs not even be readable to an old Python
+import require_python  # noqa: F401  first: an old Python cannot even parse what follows
 
 # isort: split
 import sys

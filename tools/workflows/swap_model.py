@@ -40,7 +40,7 @@ def with_model(graph: Graph, class_type: str, **inputs: Any) -> Graph:
 
 
 def without_helpers(graph: Graph) -> Graph:
-    """A copy without upscaling model and ControlNet: what they would change goes on as it is."""
+    """A copy without upscaling model and ControlNet: what goes in comes out unchanged."""
     graph = copy.deepcopy(graph)
     for kind, kept in (("ImageUpscaleWithModel", ["image"]), ("ControlNetApplyAdvanced", ["positive", "negative"])):
         for helper in nodes_of(graph, kind):
