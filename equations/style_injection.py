@@ -22,7 +22,7 @@ def inject_style(
         gamma: query preservation, 0 .. 1. tau: attention temperature, > 0; above 1 the attention is sharper.
     Returns:
         (B, N, C), (B, M, C), (B, M, C).
-    Source: StyleID (Chung et al. 2024, arXiv 2312.09008), equations 6 to 8.
+    Source: StyleID (Chung et al. 2024, arXiv 2312.09008), sections 4.1 (q, k, v) and 4.2 (tau).
 
     The attention that comes of it is the one with replaced and blended q, k and v:
 

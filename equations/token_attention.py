@@ -5,7 +5,7 @@ tokens are touched; the text keeps its own q, k and v.
 
     q = tau * (gamma * q_content + (1 - gamma) * q),   k = k_style,   v = v_style        (image tokens)
 
-Source: StyleID (Chung et al. 2024, arXiv 2312.09008), equations 6 to 8, in the form for joint attention.
+Source: StyleID (Chung et al. 2024, arXiv 2312.09008), sections 4.1 and 4.2, in the form for joint attention.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""InjectedSampler: DDIM sampling with attention style injection. StyleID (Chung et al. 2024), sections 4.2 and 4.3."""
+"""InjectedSampler: DDIM sampling with attention style injection. StyleID (Chung et al. 2024), sections 4.1 and 4.2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""StyleKVCapture: the style branch. StyleID (Chung et al. 2024), section 4.2."""
+"""StyleKVCapture: the style branch. StyleID (Chung et al. 2024), section 4.1."""
 
 from __future__ import annotations
 

@@ -124,6 +124,26 @@ def test_a_room_imports_what_the_table_allows(room):
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("room", sorted(allowed()))
+def test_the_table_allows_nothing_that_a_room_does_not_import(room):
+    known = {name for path in files(room) for name in imports(path, types=True)}
+    idle = [
+        each
+        for each in allowed()[room]
+        if not any(name == each.rstrip("/") or name.startswith(f"{each.rstrip('/')}.") for name in known)
+    ]
+    assert not idle, f"{room}: {idle}"
+
+
+@pytest.mark.parametrize("row", [row for row in table("room") if row[0].endswith("/`")], ids=lambda row: row[0])
+def test_what_the_table_names_is_in_the_room(row):
+    rooms = [ROOT / name for name in re.findall(r"`([^`]+)`", row[0])]
+    assert all(room.is_dir() for room in rooms)
+    for name in re.findall(r"`([\w/*]+(?:\.py|/))`", row[1]):
+        found = (ROOT / name).exists() or any(any(room.rglob(name.rstrip("/"))) for room in rooms)
+        assert found, f"{row[0]} has no {name}"
+
+
 def test_rooms_import_only_rooms_below_them():
     order = list(allowed())
     for room, names in allowed().items():
