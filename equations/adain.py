@@ -13,7 +13,10 @@ _ROUNDING = 1e-6
 
 
 def pair_batches(content: torch.Tensor, style: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """n contents x 1 style, n x n pairwise, 1 x n. Raises ValueError for any other two counts."""
+    """(B, ...) and (B', ...) repeated to one count: n contents x 1 style, n x n pairwise, 1 x n.
+
+    Raises: ValueError for any other two counts.
+    """
     count = paired_count(content.shape[0], style.shape[0], "contents", "styles")
     return content.expand(count, *content.shape[1:]), style.expand(count, *style.shape[1:])
 
@@ -71,7 +74,7 @@ SPACE = (-2, -1)
 
 
 def precise(x: torch.Tensor) -> torch.Tensor:
-    """x in float32, or as it is in float64: sums and squares of half precision overflow."""
+    """x of any shape in float32, or as it is in float64: sums and squares of half precision overflow."""
     return x if x.dtype == torch.float64 else x.float()
 
 

@@ -15,7 +15,7 @@ SOLVERS = ("ddim", "multistep")
 
 
 def predicted_noise(x: torch.Tensor, denoised: torch.Tensor, sigma: float) -> torch.Tensor:
-    """eps_hat = (x - D) / sigma; right for eps- and v-prediction alike, since it works on the denoised prediction D."""
+    """eps_hat = (x - D) / sigma, all (B, C, H, W); as it uses D, it holds for eps- and v-prediction alike."""
     return (x - denoised) / sigma
 
 

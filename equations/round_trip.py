@@ -40,7 +40,10 @@ class RoundTripEstimate:
         self._last: tuple[torch.Tensor, torch.Tensor] | None = None  # x_in and eps of the step before
 
     def evaluated(self, repeat: int, step: float, x_in: torch.Tensor, x: torch.Tensor, eps: torch.Tensor) -> None:
-        """One evaluation of eps at x_in that led to x. step: sigma_b - sigma_a; repeat: 0 starts a step."""
+        """One evaluation of eps at x_in that led to x, each (B, C, H, W).
+
+        repeat: 0 starts a step. step: sigma_b - sigma_a.
+        """
         if repeat == 0:
             change = None
             if self._last is not None:
@@ -54,7 +57,7 @@ class RoundTripEstimate:
         self._last = (x_in, eps)
 
     def result(self, clean: torch.Tensor, levels: list[float]) -> RoundTrip:
-        """clean: the latent that was inverted. levels: those of the network calls, ascending."""
+        """clean: the latent that was inverted, (B, C, H, W). levels: those of the network calls, ascending."""
         size, peak = clean.numel(), float(clean.max() - clean.min())
         missed, residual, contraction = 0.0, 0.0, 0.0
         changes = [None if change is None else float(change) for change in self._changes]

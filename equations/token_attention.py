@@ -14,12 +14,12 @@ import torch
 
 
 def tokens_of(x: torch.Tensor, dim: int, image: slice) -> torch.Tensor:
-    """The image's tokens of x, a view. dim: of the tokens; image: where they lie."""
+    """The image's tokens of x, a view. x: q, k or v of any shape with the tokens along `dim`; image: where they lie."""
     return x.narrow(dim, image.start, image.stop - image.start)
 
 
 def with_tokens(x: torch.Tensor, dim: int, image: slice, new: torch.Tensor) -> torch.Tensor:
-    """x with its image tokens replaced by `new`, of any number."""
+    """x with its image tokens replaced by `new`, which has x's shape but for their number."""
     if image.start == 0 and image.stop == x.shape[dim]:
         return new.to(x)
     after = x.shape[dim] - image.stop

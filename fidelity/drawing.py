@@ -54,7 +54,7 @@ def heat_colours(values: np.ndarray) -> np.ndarray:
 
 
 def heat_top(change: np.ndarray) -> float:
-    """The change with the brightest colour: nearly the largest of this picture, rounded up, at least `LEAST_TOP`."""
+    """The change that gets the brightest colour: the 99.5th percentile of a map, rounded up, at least `LEAST_TOP`."""
     return max(LEAST_TOP, float(np.ceil(np.percentile(change, 99.5) * 20) / 20))
 
 
@@ -72,7 +72,7 @@ def pale(luminance: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def edge_overlay(canvas: np.ndarray, edges) -> np.ndarray:
-    """Edges kept, lost and new over a canvas; `edges` as edges.EdgeAgreement."""
+    """Edges kept, lost and new over a canvas (height, width, 3); `edges` as edges.EdgeAgreement, of any size."""
     size = canvas.shape[1::-1]
     for mask, colour in ((edges.matched, MATCHED), (edges.lost, LOST), (edges.new, NEW)):
         canvas = paint(canvas, coverage(mask, size, lines=True), colour)
@@ -80,7 +80,10 @@ def edge_overlay(canvas: np.ndarray, edges) -> np.ndarray:
 
 
 def object_overlay(canvas: np.ndarray, objects) -> np.ndarray:
-    """Objects found again (filled), lost (filled) and new (outlined); `objects` as objects.ObjectMatch."""
+    """Objects found again (filled), lost (filled) and new (outlined) over a canvas (height, width, 3).
+
+    objects: as objects.ObjectMatch, of any size.
+    """
     size = canvas.shape[1::-1]
     found = np.isin(objects.labels_content, objects.matched_content) & (objects.labels_content > 0)
     lost = (objects.labels_content > 0) & ~found
@@ -93,7 +96,7 @@ def object_overlay(canvas: np.ndarray, objects) -> np.ndarray:
 
 
 def shade_outside(canvas: np.ndarray, inside: np.ndarray | None) -> np.ndarray:
-    """Covers what is not measured with the colour of the paper."""
+    """A canvas (height, width, 3), faded to the colour of the paper outside the boolean mask `inside`, of any size."""
     if inside is None:
         return canvas
     return paint(canvas, 0.75 * (1 - coverage(inside, canvas.shape[1::-1])), PAPER)

@@ -45,6 +45,8 @@ def gradient_maps(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray,
 def gradient_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
     """The correlation, averaged with the strength of the edges as weight: 1 the same lines (also in negative), 0 none.
 
+    x, y: see `gradient_maps`. weights: (height, width), 0 for what does not count.
+
     Two pictures without any edge score 1.
     """
     correlation, strength_x, strength_y = gradient_maps(x, y)
@@ -55,7 +57,8 @@ def gradient_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray | Non
 
 
 def change_map(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Where structure changed, 0..1: lines that turned, vanished, faded or appeared, weighted with how strong they are.
+    """Where structure changed, (height, width) in 0..1: lines that turned, vanished, faded or appeared, weighted with
+    how strong they are.
 
     A picture's strengths are relative to their own 95th percentile: contrast that falls everywhere is no change,
     contrast that falls here is. A line at half its share of the contrast counts 0.11, at a quarter 0.36. Flat

@@ -44,7 +44,7 @@ def ssim(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> flo
 
 
 def ms_ssim(x: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> tuple[float, int]:
-    """Multi-scale SSIM in 0..1 and the number of scales used.
+    """Multi-scale SSIM of two (height, width) pictures, in 0..1, and the number of scales used.
 
     Five scales need a shorter side of 176 pixels; smaller pictures use as many as leave a whole window, with the
     weights of those divided by their sum. Negative contrast-structure terms count as 0.

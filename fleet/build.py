@@ -83,7 +83,7 @@ def job_of(data: dict[str, Any]) -> Job:
 
 
 class _RemoteWorker:
-    """A worker that takes items as data. `close` also makes what it is at end soon."""
+    """A worker that takes items as data. `close` also ends the picture it is making."""
 
     def __init__(self, worker: Worker):
         self._worker, self._ending = worker, False

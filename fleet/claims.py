@@ -22,7 +22,7 @@ class Claims:
         self._found = {entry.partition(".")[0] for entry in os.listdir(self.folder)}
 
     def take(self, name: str) -> bool:
-        """Whether the picture is now this runner's. Look for its outputs again afterwards: another may have ended it.
+        """Whether the picture is now this runner's. Look for its outputs again afterwards: another may have made them.
 
         Raises: FleetError where the disk is full, OSError from it.
         """
@@ -48,7 +48,7 @@ class Claims:
                 os.unlink(self.folder / f"{key}.{number}")
 
     def tidy(self, name: str) -> None:
-        """Of a picture that is made: a claim that was there when this runner began goes if its runner was killed."""
+        """Removes an older claim on a picture that is made, if the runner that held it was killed."""
         key = _key(name)
         if key in self._found and not self.signs.lives(self._holder(key)[1]):
             self.release(name)

@@ -1,4 +1,4 @@
-"""The engine that needs none: a thread for each prompt that a ComfyUI may have, all taking from one list."""
+"""The default engine: a thread for each prompt that a ComfyUI may have, all taking from one list."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _MOST_UPLOAD = str(1 << 20)  # MB: our own servers take any picture
 
 
 class Station:
-    """What both kinds share. `number` counts the lives of the server: it is another when it was restarted."""
+    """What both kinds share. `number` goes up each time the server is started again."""
 
     url: str
     owned: bool

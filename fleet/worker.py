@@ -29,7 +29,7 @@ from .watch import Hung, Watch
 
 AGAIN, STOP = "again", "stop"
 _MEMORY = ("OutOfMemory", "AcceleratorError", "MemoryError", "OOM")
-_CLIENT_LIFE = 500  # pictures; a progress stream remembers the prompts it has heard of
+_CLIENT_LIFE = 500  # pictures until a client is replaced: its progress stream keeps every prompt it has heard of
 
 
 @dataclass

@@ -76,7 +76,7 @@ def unpad(image: np.ndarray, way: Fit) -> np.ndarray:
 
 
 def resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Lanczos with antialiasing, channel by channel in float32, clipped to 0..1; the same size changes nothing."""
+    """(h, w, channels) at another size, by Lanczos with antialiasing, clipped to 0..1; its own size changes nothing."""
     if image.shape[:2] == (height, width):
         return image
     planes = [

@@ -81,9 +81,11 @@ def from_lab(pixels: np.ndarray, signed: bool) -> np.ndarray:
 
 
 def unassociated(pixels: np.ndarray, top: float) -> np.ndarray:
-    """Colour or gray that was multiplied by the opacity, its last sample, divided by it; 0 where the opacity is 0.
+    """Undoes the multiplication of colour or gray by the opacity; 0 where the opacity is 0.
 
-    Rounded down, as Pillow and libvips do.
+    Args:
+        pixels: (..., samples), the opacity last. top: the opacity of an opaque pixel.
+    Returns: the same shape and type, rounded down, as Pillow and libvips do.
     """
 
     def convert(values):

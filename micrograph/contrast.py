@@ -11,7 +11,7 @@ EXACT = 16 * 1024**2
 
 
 def percentile_limits(samples: np.ndarray, low: float, high: float) -> tuple[float, float] | None:
-    """The values at two percentiles (0..100) of the finite samples; None where no sample is finite.
+    """The values at two percentiles (0..100) of the finite samples, of any shape; None where none is finite.
 
     Raises: MicrographError for low >= high.
     """

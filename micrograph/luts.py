@@ -50,6 +50,6 @@ def composite(channels: list[np.ndarray], names: list[str | np.ndarray]) -> np.n
 
 
 def rgb_of(word: str) -> np.ndarray:
-    """Red, green and blue in 0..1 of #rrggbb, with or without its sign."""
+    """(3,) red, green and blue in 0..1 of #rrggbb, with or without the #."""
     word = word.lstrip("#")
     return np.array([int(word[n : n + 2], 16) for n in (0, 2, 4)], np.float32) / np.float32(255)

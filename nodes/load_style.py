@@ -147,6 +147,7 @@ def _inverted(style: Style, bank: FeatureBank, model) -> dict:
 
 
 def family_from(record: Record) -> ModelFamily:
+    """The model family that a style file was made with."""
     return ModelFamily(record.model, tuple((LayerKey(*layer), width) for layer, width in record.widths.items()))
 
 

@@ -80,10 +80,12 @@ class Record:
 
     @property
     def of_unet(self) -> bool:
+        """Whether all its layers are those of a UNet."""
         return all(block in UNET_BLOCKS for block, _, _ in self.widths)
 
     @property
     def levels(self) -> int:
+        """Network calls of its inversion."""
         return sum(sigma > 0 for sigma in self.sigmas)
 
     def tensors(self) -> dict[str, tuple[str, tuple[int, ...]]]:
@@ -109,10 +111,12 @@ class Record:
 
 
 def feature_name(level: int, layer: Layer) -> str:
+    """The tensor's name in the file: "features.0.output.6.0"."""
     return f"features.{level}.{spelt(layer)}"
 
 
 def spelt(layer: Layer) -> str:
+    """A layer as a file names it: "output.6.0"."""
     return f"{layer[0]}.{layer[1]}.{layer[2]}"
 
 
@@ -156,6 +160,7 @@ def fingerprint(model: str, widths: dict[Layer, int]) -> str:
 
 
 def parse_layer(text) -> Layer:
+    """The layer that `spelt` wrote. Raises: ValueError (a clause)."""
     match = _LAYER.fullmatch(text) if isinstance(text, str) else None
     if not match:
         raise ValueError(f"{str(text)[:40]!r} is no layer")
@@ -163,12 +168,13 @@ def parse_layer(text) -> Layer:
 
 
 def checked_text(text, longest: int) -> str:
-    """A stranger's text for people to read: without control characters, at most so long."""
+    """A text from an untrusted file, for people to read: no control characters, at most `longest` characters."""
     text = "".join(c for c in str(text)[:longest] if c == "\n" or c.isprintable())
     return text.encode("utf-8", "replace").decode()
 
 
 def checked_shape(value, dimensions: int, most: int) -> tuple[int, ...]:
+    """A list of so many numbers from 1 to `most`. Raises: ValueError (a clause)."""
     good = isinstance(value, list) and len(value) == dimensions
     if not good or not all(type(n) is int and 1 <= n <= most for n in value):
         raise ValueError(f"{repr(value)[:60]} is no shape of {dimensions} numbers from 1 to {most}")
@@ -176,6 +182,7 @@ def checked_shape(value, dimensions: int, most: int) -> tuple[int, ...]:
 
 
 def checked_numbers(value) -> dict[str, float]:
+    """A conditioning's NUMBERS, finite and below 1e9. Raises: ValueError (a clause)."""
     if not isinstance(value, dict) or not set(value) <= set(NUMBERS):
         raise ValueError("the numbers of its conditioning are not understood")
     if not all(type(n) in (int, float) and isfinite(n) and abs(n) < 1e9 for n in value.values()):
@@ -184,12 +191,14 @@ def checked_numbers(value) -> dict[str, float]:
 
 
 def checked_size(value) -> int:
+    """Bytes of a thumbnail, 0 .. LARGEST_BYTES. Raises: ValueError (a clause)."""
     if type(value) is not int or not 0 <= value <= LARGEST_BYTES:
         raise ValueError("its thumbnail is too large")
     return value
 
 
 def checked_type(value) -> str | None:
+    """A floating-point type of safetensors, or None. Raises: ValueError (a clause)."""
     if value is not None and (value not in DTYPES or not DTYPES[value].is_floating_point):
         raise ValueError(f"{str(value)[:20]!r} is no type for a style")
     return value

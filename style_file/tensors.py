@@ -83,7 +83,7 @@ def read_tensor(file: BinaryIO, name: str, entry: Entry, place: torch.Tensor | N
 
 
 def all_finite(tensor: torch.Tensor) -> bool:
-    """No NaN, no infinity; the extremes show both, 40 times faster than to ask each value."""
+    """Whether no value is NaN or infinite; told from minimum and maximum, 40 times faster than value by value."""
     return not tensor.is_floating_point() or all(isfinite(extreme) for extreme in tensor.aminmax())
 
 

@@ -42,12 +42,12 @@ def transfers(options) -> Iterator[dict]:
         if subject.precision == "bf16":  # as large as fp16, and slow on most CPUs
             continue
         full_size = subject.kind == "sd15"
-        steps = 4 if options.quick or (full_size and not on_gpu()) else 50  # of a CPU's minutes
+        steps = 4 if options.quick or (full_size and not on_gpu()) else 50  # 50 would take a CPU minutes
         steps = (full_size and options.full_steps) or steps
         task = {"kind": subject.kind, "precision": subject.precision, "pixels": pixels, "steps": steps}
         plain = None
         for storage, feature in MODES:
-            if storage == "device" and not on_gpu():  # which is RAM then
+            if storage == "device" and not on_gpu():  # on a CPU that is RAM
                 continue
             task.update(storage=storage, feature=feature)
             peaks = _in_a_process(task)

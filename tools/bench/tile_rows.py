@@ -44,7 +44,7 @@ def cost(options) -> dict:
             **SETTINGS,
         )
 
-    whole(tile)  # what only a first run does
+    whole(tile)  # the first run also warms up
     seconds = interleaved({side: lambda side=side: whole(side) for side in sides}, 1)
     took = [min(seconds[side]) for side in sides]
     found = {"pixels": [side**2 for side in sides], "seconds": took}

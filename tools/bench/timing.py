@@ -1,4 +1,4 @@
-"""Interleaved timings and their ratios: what else the machine does then meets all variants alike."""
+"""Interleaved timings and their ratios: other work on the machine then slows all variants alike."""
 
 from __future__ import annotations
 
