@@ -20,6 +20,7 @@ from .load_style import CellStyleLoad
 from .preset import CellStylePreset
 from .restore_size import CellStyleRestoreSize
 from .save_style import CellStyleSave
+from .steady_frames import CellStyleSteadyFrames
 from .style_kv_capture import StyleKVCapture
 from .style_settings import CellStyleSettings
 from .sweep import CellStyleSweep
@@ -50,6 +51,7 @@ _CLASSES = [
     CellStyleCompose,
     CellStyleTiledTransfer,
     CellStyleTransferFrames,
+    CellStyleSteadyFrames,
 ]
 NODES = [guarded(node) for node in _CLASSES]
 
