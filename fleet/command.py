@@ -153,7 +153,7 @@ def _ray_engine(options: argparse.Namespace, job: Job, out: OutFolder, todo: Tod
     from .ray_engine import RayEngine, connect, once, worker_count
 
     job = _recipe(job, out, find().version, pack_version())
-    ray = connect(options.ray, options.workers)
+    ray = connect(options.ray, options.workers, stop)
     try:
         count, gpus = worker_count(ray, options.workers)
         todo.workers = count

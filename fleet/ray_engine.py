@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PATHS = [str(ROOT / "tools"), str(ROOT)]
 """Where a worker's modules are, on every node: the checkout lies at the same place everywhere."""
 _START_AGAIN = 2.0
+_STARTS = 3
+"""Ray gives its own processes 15 s to come up, which a busy machine may miss."""
+_NO_CLUSTER = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""At 0, on any system: a Ray for this machine alone, all of whose processes listen on 127.0.0.1."""
 
 
 @dataclass
@@ -39,15 +44,16 @@ class _Hand:
     items: dict[Any, Item] = field(default_factory=dict)
 
 
-def connect(address: str, workers: int | None):
+def connect(address: str, workers: int | None, stop: Stop):
     """Ray, started on this machine for this run alone ("local"), or the cluster at `address` ("auto": the one here).
 
-    A Ray started here has the loopback as its address and no dashboard; of a cluster its owner decides.
-    Some of its processes listen on every address all the same, guarded by Ray's token.
-    Raises: FleetError where Ray is not installed or does not answer.
+    A Ray started here listens on the loopback alone and has no dashboard; of a cluster its owner decides.
+    Raises: FleetError where Ray is not installed, does not start or does not answer.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address == "local":
+        os.environ[_NO_CLUSTER] = "0"  # read when Ray is imported, and by its own processes
     try:
         import ray
     except ImportError:
@@ -57,14 +63,31 @@ def connect(address: str, workers: int | None):
     kept = {name: value for name, value in os.environ.items() if name.startswith("CELLSTYLE_")}
     options: dict[str, Any] = {"runtime_env": {"env_vars": kept}, "log_to_driver": False, "logging_level": "warning"}
     if address == "local":
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        options["include_dashboard"] = False
         if workers:
             options["num_cpus"] = max(workers, os.cpu_count() or 1)
-    try:
-        ray.init(address=None if address == "local" else address, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise FleetError(f"Ray at {address} cannot be used: {error}") from None
+    for left in reversed(range(_STARTS if address == "local" else 1)):
+        try:
+            ray.init(address=address, **options)
+            break
+        except Exception as error:  # a start that fails is a plain Exception
+            ray.shutdown()
+            if not left or stop():
+                raise FleetError(_not_there(address, error)) from None
+    here = ray.util.get_node_ip_address()
+    if address == "local" and not ip_address(here).is_loopback:
+        ray.shutdown()
+        raise FleetError(
+            f"This Ray ({ray.__version__}) listens on {here}, which other machines may reach, instead of the loopback "
+            "alone. Use another version of Ray, or start one yourself and give its address: --ray ADDRESS."
+        )
     return ray
+
+
+def _not_there(address: str, error: Exception) -> str:
+    if address != "local":
+        return f"Ray at {address} cannot be used: {error}"
+    return f"Ray does not start on this machine: {error} It may be too busy; Ray's logs are in /tmp/ray."
 
 
 def worker_count(ray, workers: int | None) -> tuple[int, float]:
