@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from .errors import FleetError, StationDown
+from .manifest import FAILED
 from .tally import Stop, Tally
 from .todo import Todo
 from .worker import AGAIN, STOP, Worker
@@ -67,7 +68,7 @@ class LocalEngine:
                 self.tally.again(item, outcome.error)
                 self.todo.come_back(item, name, outcome.charged)
             else:
-                self.todo.finished(item)
+                self.todo.finished(item, outcome.verdict == FAILED)
             if outcome.verdict == STOP:
                 self.stop.now(outcome.error)
 

@@ -115,6 +115,11 @@ class SignsOfLife:
             return False
         return silent < SILENCE
 
+    def alone(self) -> bool:
+        """Whether no other runner is at work in this folder."""
+        names = {entry for entry in os.listdir(self.folder) if not entry.startswith(".")} - {self.out.runner}
+        return not any(self.lives(name) for name in names)
+
     def _beat(self) -> None:
         while not self._stop.wait(BEAT):
             with contextlib.suppress(OSError):  # a full disk is found by those who write

@@ -17,6 +17,7 @@ from typing import Any
 
 from .errors import FleetError
 from .listing import Item
+from .manifest import FAILED
 from .tally import Stop, Tally
 from .todo import Todo
 from .worker import AGAIN, STOP, Outcome
@@ -205,7 +206,7 @@ class RayEngine:
             self.tally.again(item, outcome.error)
             self.todo.come_back(item, hand.name, outcome.charged)
         else:
-            self.todo.finished(item)
+            self.todo.finished(item, outcome.verdict == FAILED)
         if outcome.verdict == STOP:
             self.stop.now(outcome.error)
         return True

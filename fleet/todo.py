@@ -50,9 +50,9 @@ class Todo:
                 self._changed.wait(0.5 if deadline is None else max(0.0, min(0.5, deadline - time.monotonic())))
             return None
 
-    def finished(self, item: Item) -> None:
-        """Made, or given up."""
-        self._claims.release(item.name)
+    def finished(self, item: Item, failed: bool = False) -> None:
+        """Made, or given up (failed)."""
+        (self._claims.failed if failed else self._claims.release)(item.name)
         with self._changed:
             self._out.discard(item.name)
             self._changed.notify_all()
@@ -92,6 +92,7 @@ class Todo:
                 with contextlib.suppress(OSError):
                     self._claims.release(name)
             self._out.clear()
+        self._claims.forget_failed()
 
     def _returned(self, worker: str) -> Item | None:
         now = time.monotonic()

@@ -206,6 +206,37 @@ def test_two_lists_over_one_folder_give_each_picture_once(data, tmp_path):
     assert sorted(made) == names([data])
 
 
+def test_of_runners_at_once_one_tries_what_fails_and_the_next_run_tries_again(data, tmp_path):
+    def lists():
+        out = OutFolder(tmp_path / "out")
+        signs = SignsOfLife(out)
+        signs.start()
+        return signs, Todo(items([str(data / "b/c/x.tif")], out.root, [""]), Claims(out, signs))
+
+    (first_signs, first), (second_signs, second) = lists(), lists()
+    item = first.take("one")
+    assert item.attempts == 0
+    first.finished(item, failed=True)
+    first.release_all()
+    assert second.take("two") is None and second.elsewhere == 1
+    first_signs.stop()
+    second.release_all()  # the last of those that ran at once
+    second_signs.stop()
+    assert not list((tmp_path / "out/cellstyle-batch/claims").iterdir())
+    assert lists()[1].take("three").name == item.name
+
+
+def test_what_failed_in_a_runner_that_was_killed_is_tried_again(data, tmp_path):
+    out = OutFolder(tmp_path / "out")
+    claims = Claims(out, SignsOfLife(out))
+    assert claims.take("a")
+    claims.failed("a")
+    assert not claims.take("a")
+    old = time.time() - 5
+    os.utime(next((out.state / "claims").iterdir()), (old, old))  # it was before the next run began
+    assert Claims(out, SignsOfLife(out)).take("a")
+
+
 def test_what_comes_back_goes_to_another_worker_with_its_count(data, tmp_path):
     out = OutFolder(tmp_path / "out")
     todo = Todo(items([str(data / "a")], out.root, [""]), Claims(out, SignsOfLife(out)), workers=2)

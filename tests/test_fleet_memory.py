@@ -5,47 +5,44 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
+import psutil
 import pytest
 from cellstyle.fleet import command
 from cellstyle.fleet.worker import Worker
 from fleet_runs import use_stand_in, write_contents, write_style, write_workflow
 
 
-def growth(tmp_path, monkeypatch, count: int) -> float:
-    """Bytes a picture that are alive more at the end than after the first third, over the pictures between."""
+def measured(tmp_path, monkeypatch, count: int, measure, marks: int) -> list[float]:
+    """What `measure` says at `marks` points, evenly apart, of a run over so many pictures."""
     use_stand_in(monkeypatch, tmp_path)
-    write_contents(tmp_path / "data", count)
-    marks: list[int] = []
+    data, style = write_contents(tmp_path / "data", count), write_style(tmp_path)
+    found: list[float] = []
     real, seen = Worker.run, [0]
 
     def run(worker, item):
         seen[0] += 1
-        if seen[0] in (count // 3, count - 8):
+        if seen[0] % (count // marks) == 0:
             gc.collect()
-            marks.append(tracemalloc.get_traced_memory()[0])
+            found.append(measure())
+            print(f"{seen[0]} pictures: {found[-1] / 1e6:.1f} MB", flush=True)
         return real(worker, item)
 
     monkeypatch.setattr(Worker, "run", run)
-    options = [
-        "--content",
-        str(tmp_path / "data"),
-        "--style",
-        str(write_style(tmp_path)),
-        "--out",
-        str(tmp_path / "out"),
-    ]
-    tracemalloc.start()
-    try:
-        assert command.main([str(write_workflow(tmp_path)), *options, "--quiet"]) == 0
-    finally:
-        tracemalloc.stop()
-    return (marks[1] - marks[0]) / (count - 8 - count // 3)
+    options = ["--content", data, "--style", style, "--out", tmp_path / "out", "--quiet"]
+    assert command.main([str(write_workflow(tmp_path)), *map(str, options)]) == 0
+    return found
 
 
 def test_memory_is_flat(tmp_path, monkeypatch):
-    assert growth(tmp_path, monkeypatch, 300) < 2000  # a result kept would be 600 bytes and its row 1,200 more
+    tracemalloc.start()
+    try:
+        found = measured(tmp_path, monkeypatch, 150, lambda: tracemalloc.get_traced_memory()[0], 3)
+    finally:
+        tracemalloc.stop()
+    assert (found[-1] - found[0]) / 100 < 2000  # bytes a picture; a result kept would be 600 and its row 1,200 more
 
 
 @pytest.mark.long(section="fleet")
 def test_memory_is_flat_over_ten_thousand_pictures(tmp_path, monkeypatch):
-    assert growth(tmp_path, monkeypatch, 10_000) < 100
+    found = measured(tmp_path, monkeypatch, 10_000, lambda: psutil.Process().memory_info().rss, 10)
+    assert (found[-1] - found[2]) / 7000 < 300  # bytes a picture
