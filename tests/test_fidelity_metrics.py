@@ -5,17 +5,19 @@ import pytest
 from cellstyle.fidelity.edges import edge_agreement, find_edges
 from cellstyle.fidelity.gradients import change_map, gradient_correlation
 from cellstyle.fidelity.metrics import NUMBERS, measure
-from cellstyle.fidelity.objects import best_pairs, match_objects, segment
+from cellstyle.fidelity.objects import _peaks, best_pairs, match_objects, segment
 from cellstyle.fidelity.pictures import luminance, strongest_channel
 from cellstyle.fidelity.similarity import SCALE_WEIGHTS, ms_ssim, ssim, ssim_maps
 from cellstyle.fidelity.style import PROJECTIONS, SEED, colour_distance, texture_distance
 from cellstyle.fidelity.wide_blur import wide_blur
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage as ndi
 from scipy.ndimage import correlate, gaussian_filter
 from scipy.stats import wasserstein_distance
 from skimage import data
 from skimage.color import rgb2lab
+from skimage.feature import peak_local_max
 from skimage.metrics import structural_similarity
 
 TISSUE = data.immunohistochemistry()[::2, ::2] / 255.0
@@ -342,3 +344,13 @@ def test_a_wide_blur_is_the_gaussian(shape, sigma):
     picture = gaussian_filter(np.random.default_rng(1).random(shape), 2)
     want = gaussian_filter(picture, sigma, mode="nearest")
     np.testing.assert_allclose(wide_blur(picture, sigma), want, atol=0.01 * np.ptp(picture))
+
+
+@pytest.mark.parametrize("sigma", [0, 1, 3])
+def test_hills_are_those_that_scikit_image_finds_piece_by_piece(sigma):
+    picture = ndi.gaussian_filter(np.random.default_rng(1).random((160, 200)), sigma)
+    mask = picture > np.quantile(picture, 0.6)
+    distance, pieces = ndi.gaussian_filter(ndi.distance_transform_edt(mask), 1.5), ndi.label(mask)[0]
+    for apart in (4, 9):
+        plain = peak_local_max(distance, min_distance=apart, labels=pieces, exclude_border=False)
+        np.testing.assert_array_equal(_peaks(distance, pieces, apart), plain)

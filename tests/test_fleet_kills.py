@@ -66,7 +66,7 @@ def begin(place: Path, out: Path, *more: object):
     return start(place / "workflow.json", *fixed, *more, OMP_NUM_THREADS="1", CELLSTYLE_CPU="1")
 
 
-def finish(process, out: Path, timeout: float = 600) -> tuple[int, dict[str, str], str]:
+def finish(process, out: Path, timeout: float = 1800) -> tuple[int, dict[str, str], str]:
     said, complained = process.communicate(timeout=timeout)
     return process.returncode, results(out), said + complained
 
@@ -96,7 +96,7 @@ def disturb(process, out: Path, dice: random.Random, times: int, stops: bool) ->
 
 def check_seed(reference, out: Path, seed: int, times: int, stops: bool) -> None:
     place, expected = reference
-    process = begin(place, out, "--workers", 2, "--time-limit", 20 if stops else 300)
+    process = begin(place, out, "--workers", 2, "--time-limit", 60 if stops else 300)
     done: list[str] = []
     thread = threading.Thread(target=lambda: done.extend(disturb(process, out, random.Random(seed), times, stops)))
     thread.start()

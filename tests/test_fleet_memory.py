@@ -45,4 +45,4 @@ def test_memory_is_flat(tmp_path, monkeypatch):
 @pytest.mark.long(section="fleet")
 def test_memory_is_flat_over_ten_thousand_pictures(tmp_path, monkeypatch):
     found = measured(tmp_path, monkeypatch, 10_000, lambda: psutil.Process().memory_info().rss, 10)
-    assert (found[-1] - found[2]) / 7000 < 300  # bytes a picture
+    assert (found[-1] - found[2]) / 7000 < 1000  # bytes a picture: pages come 4 MB at a time
