@@ -1,4 +1,4 @@
-"""Attention temperature tau for another number of tokens than the model was trained at."""
+"""Attention temperature tau for other numbers of tokens; `style_injection.py` is where tau scales the logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Query preservation as a schedule over the sampling steps."""
+"""Query preservation as a schedule over the sampling steps; `style_injection.py` is where gamma blends the queries."""
 
 from __future__ import annotations
 
