@@ -57,6 +57,7 @@ def chosen(text, *colours, names="ABCDEFGH"):
         ("auto", ["#ff0000", "#00ff00", "#0000ff"], ["#ff0000", "#00ff00", "#0000ff"]),
         ("Fire", [None, None], ["fire", "fire"]),
         ("own, red", ["#00ff00", "#00ff00"], ["#00ff00", "red"]),
+        (" own,, red ,", ["#00ff00", "#00ff00"], ["#00ff00", "red"]),
         ("own", [None, None], list(BALANCED[2])),
     ],
 )

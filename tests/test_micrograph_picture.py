@@ -43,7 +43,7 @@ def test_auto_shows_three_of_many_channels_and_all_shows_all():
     assert len(choose_channels("all", many)) == 40
 
 
-@pytest.mark.parametrize("text", ["0", "5", "RFP", "1-9", "3-2", "1;2", "-1", "²"])
+@pytest.mark.parametrize("text", ["0", "5", "RFP", "1-9", "3-2", "1;2", "-1", "²", "1,,2", "1,", ","])
 def test_a_channel_that_is_not_there_is_quoted(text):
     with pytest.raises(ValueError, match=r"is not in s\.tif, which has 1 \(DAPI\)"):
         choose_channels(text, source("DAPI", "GFP", "Cy-3", "Cy5"))
