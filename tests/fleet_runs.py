@@ -93,7 +93,10 @@ def start(*arguments: object, **env: str) -> subprocess.Popen:
 def run(*arguments: object, timeout: float = 300, **env: str) -> tuple[int, str, str]:
     """(exit code, standard output, standard error)"""
     process = start(*arguments, **env)
-    said, complained = process.communicate(timeout=timeout)
+    try:
+        said, complained = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
     return process.returncode, said, complained
 
 

@@ -18,15 +18,15 @@ from places import ROOT
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 STYLE = ROOT / "example_images" / "style_ink_wash.png"
-GOOD, POISON = 22, ("cell_05_cut.ome.tif", "cell_11_text.ome.tif")
+POISON = ("cell_05_cut.ome.tif", "cell_11_text.ome.tif")
 LONG_SEEDS = range(1, 20)
 
 
-def draw_cells(folder: Path) -> None:
-    """16-bit OME-TIFFs of cells, one cut off and one that is text."""
+def draw_cells(folder: Path, good: int) -> None:
+    """So many 16-bit OME-TIFFs of cells, one cut off and one that is text."""
     folder.mkdir(parents=True)
     y, x = np.mgrid[:96, :96].astype(np.float32)
-    for number in range(GOOD):
+    for number in range(good):
         dice = np.random.default_rng(number)
         picture = 300 + 80 * dice.standard_normal((96, 96))
         for _ in range(6):
@@ -51,13 +51,21 @@ def small_workflow(path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory) -> tuple[Path, dict[str, str]]:
+def few(tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    return reference(tmp_path_factory.mktemp("few"), 8)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> tuple[Path, dict[str, str]]:
+    return reference(tmp_path_factory.mktemp("many"), 22)
+
+
+def reference(place: Path, good: int) -> tuple[Path, dict[str, str]]:
     """The folder of contents and workflow, and what one ComfyUI makes of it alone."""
-    place = tmp_path_factory.mktemp("fleet")
-    draw_cells(place / "data")
+    draw_cells(place / "data", good)
     small_workflow(place / "workflow.json")
     code, found, complained = finish(begin(place, place / "alone"), place / "alone")
-    assert code == 1 and len(found) == GOOD, complained
+    assert code == 1 and len(found) == good, complained
     return place, found
 
 
@@ -67,7 +75,10 @@ def begin(place: Path, out: Path, *more: object):
 
 
 def finish(process, out: Path, timeout: float = 1800) -> tuple[int, dict[str, str], str]:
-    said, complained = process.communicate(timeout=timeout)
+    try:
+        said, complained = process.communicate(timeout=timeout)
+    finally:
+        process.kill()
     return process.returncode, results(out), said + complained
 
 
@@ -75,12 +86,12 @@ def count(out: Path) -> int:
     return len(list(out.glob("*.png")))
 
 
-def disturb(process, out: Path, dice: random.Random, times: int, stops: bool) -> list[str]:
+def disturb(process, out: Path, dice: random.Random, good: int, times: int, stops: bool) -> list[str]:
     """Kills or stops a ComfyUI of the run at drawn points, as long as it goes on."""
     from test_fleet_runs import servers_of
 
     done = []
-    for at in sorted(dice.sample(range(1, GOOD - 4), times)):
+    for at in sorted(dice.sample(range(1, good - 4), times)):
         while count(out) < at and process.poll() is None:
             time.sleep(0.02)
         time.sleep(dice.uniform(0, 0.5))
@@ -94,11 +105,12 @@ def disturb(process, out: Path, dice: random.Random, times: int, stops: bool) ->
     return done
 
 
-def check_seed(reference, out: Path, seed: int, times: int, stops: bool) -> None:
-    place, expected = reference
+def check_seed(contents, out: Path, seed: int, times: int, stops: bool) -> None:
+    place, expected = contents
     process = begin(place, out, "--workers", 2, "--time-limit", 60 if stops else 300)
     done: list[str] = []
-    thread = threading.Thread(target=lambda: done.extend(disturb(process, out, random.Random(seed), times, stops)))
+    dice = random.Random(seed)
+    thread = threading.Thread(target=lambda: done.extend(disturb(process, out, dice, len(expected), times, stops)))
     thread.start()
     code, _, complained = finish(process, out)
     thread.join()
@@ -110,11 +122,11 @@ def check_seed(reference, out: Path, seed: int, times: int, stops: bool) -> None
     assert "again: " in complained, (done, complained)
 
 
-def test_a_killed_comfyui_loses_nothing(reference, tmp_path):
-    check_seed(reference, tmp_path / "out", seed=0, times=1, stops=False)
+def test_a_killed_comfyui_loses_nothing(few, tmp_path):
+    check_seed(few, tmp_path / "out", seed=0, times=1, stops=False)
 
 
 @pytest.mark.long(section="fleet")
 @pytest.mark.parametrize("seed", LONG_SEEDS)
-def test_comfyuis_killed_at_drawn_points_lose_nothing(reference, tmp_path, seed):
-    check_seed(reference, tmp_path / "out", seed, times=3, stops=True)
+def test_comfyuis_killed_at_drawn_points_lose_nothing(many, tmp_path, seed):
+    check_seed(many, tmp_path / "out", seed, times=3, stops=True)

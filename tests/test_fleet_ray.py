@@ -103,7 +103,10 @@ def test_actors_and_comfyuis_killed_at_drawn_points_lose_nothing(place, seed):
 
 def test_a_machine_that_goes_loses_nothing(place):
     process = begin([str(SUPPORT / "ray_cluster.py"), "5", str(place / "out"), *line(place)])
-    said, _ = process.communicate(timeout=400)
+    try:
+        said, _ = process.communicate(timeout=400)
+    finally:
+        process.kill()
     assert process.returncode == 1, said
     assert "a machine goes" in said
     check_complete(place / "out", alone(place), POISON)
@@ -122,10 +125,13 @@ def listening(process: subprocess.Popen) -> set[tuple[str, str, int]]:
 
 def test_it_listens_on_the_loopback_alone_and_ctrl_c_ends_it(place):
     process = on_ray(place)
-    wait_for_results(place, 3, process)
-    actors, ports = processes_of(process.pid, "ComfyActor"), listening(process)
-    process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=120)
+    try:
+        wait_for_results(place, 3, process)
+        actors, ports = processes_of(process.pid, "ComfyActor"), listening(process)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert process.returncode == 130 and "Interrupted: " in said, said
     assert not any(actor.is_running() for actor in actors)
     check_complete(place / "out", results(place / "out"), {row for row in POISON if f"failed: {row}" in said})
