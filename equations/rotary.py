@@ -58,16 +58,23 @@ def move(x: torch.Tensor, rotary: Rotary, by: tuple[torch.Tensor, torch.Tensor])
     return torch.cat([turned.to(x.dtype), rest], -1)
 
 
-def untwist(x: torch.Tensor, rotary: Rotary, high: float = UNTWIST_HIGH) -> torch.Tensor:
-    """Rotated keys (..., D) with less of their high frequencies, which tie each place to the same place of the style.
+def untwist_weights(rotary: Rotary, like: torch.Tensor, high: float = UNTWIST_HIGH) -> torch.Tensor:
+    """(rotated channels,) for `untwist`, of the dtype and on the device of `like`.
 
     high: weight of each axis' highest frequency; its lowest keeps 1.
-    Source: after Untwisting RoPE (arXiv 2602.05013), which weighs the frequencies of shared keys.
     """
     weights: list[float] = []
     for axis in rotary.frequencies:
         last = max(1, len(axis) - 1)
         weights += [high + (1 - high) * i / last for i in range(len(axis))]
-    w = torch.tensor(weights, dtype=x.dtype, device=x.device)
-    w = torch.cat([w, w]) if rotary.halves else w.repeat_interleave(2)
-    return torch.cat([x[..., : len(w)] * w, x[..., len(w) :]], -1)
+    w = torch.tensor(weights, dtype=like.dtype, device=like.device)
+    return torch.cat([w, w]) if rotary.halves else w.repeat_interleave(2)
+
+
+def untwist(x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Rotated keys (..., D) with less of their high frequencies, which tie each place to the same place of the style.
+
+    weights: from `untwist_weights`.
+    Source: after Untwisting RoPE (arXiv 2602.05013), which weighs the frequencies of shared keys.
+    """
+    return torch.cat([x[..., : len(weights)] * weights, x[..., len(weights) :]], -1)

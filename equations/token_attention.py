@@ -28,9 +28,10 @@ def with_tokens(x: torch.Tensor, dim: int, image: slice, new: torch.Tensor) -> t
 
 def blend_queries(q: torch.Tensor, q_content: torch.Tensor | None, gamma: float, tau: float) -> torch.Tensor:
     """The image's queries: gamma of the content's, times tau. All of one shape."""
-    if q_content is not None and gamma > 0:
-        q = torch.lerp(q, q_content.to(q), gamma)
-    return q * tau if tau != 1 else q
+    if q_content is None or gamma == 0:
+        return q * tau if tau != 1 else q
+    blended = torch.lerp(q, q_content.to(q), gamma)
+    return blended.mul_(tau) if tau != 1 else blended
 
 
 def match_statistics(
@@ -48,33 +49,31 @@ def match_statistics(
     return torch.lerp(x, styled.to(x.dtype), strength)
 
 
-def fit_mask(
-    mask: torch.Tensor | None, keys: int, image: slice, new_tokens: int, picture: str = "the style"
-) -> torch.Tensor | None:
-    """An attention mask for another number of image keys; what it says of text keys stays.
+def fit_mask(mask: torch.Tensor | None, keys: int, image: slice, new_tokens: int) -> torch.Tensor | None:
+    """An attention mask for another number of image keys: what it says of text keys stays, what it says of image keys
+    (see `weighs_image`) does not. The mask itself where there is nothing to fit.
 
     Args:
         mask: (..., keys) or (..., 1), boolean (True is seen) or added to the logits; None for none.
         keys: how many the attention has. image: which of them are the image's. new_tokens: image keys from now on.
     Raises:
-        ValueError: the mask hides or weighs image tokens, which have no counterpart among the new ones.
+        ValueError: the mask is of another number of keys.
     """
     if mask is None or mask.shape[-1] == 1 or new_tokens == image.stop - image.start:
         return mask
     if mask.shape[-1] != keys:
         raise ValueError(
-            f"an attention mask of {mask.shape[-1]} keys came with {keys} keys, so it cannot be fitted to {picture}, "
+            f"an attention mask of {mask.shape[-1]} keys came with {keys} keys, so it cannot be fitted to the style, "
             "which has another size. Give the style the content's size."
-        )
-    of_image = mask[..., image]
-    free = of_image.all() if mask.dtype == torch.bool else ~of_image.any()
-    if not bool(free):
-        raise ValueError(
-            f"an attention mask hides or weighs image tokens, and {picture} has another number of them. Give the style "
-            "the content's size, or remove the node that makes the mask."
         )
     new = mask.new_full((*mask.shape[:-1], new_tokens), mask.dtype == torch.bool)
     return torch.cat([mask[..., : image.start], new, mask[..., image.stop :]], -1)
+
+
+def weighs_image(mask: torch.Tensor, image: slice) -> torch.Tensor:
+    """() boolean, on the mask's device: whether it hides or weighs an image key, as `fit_mask` drops it."""
+    of_image = mask[..., image]
+    return ~of_image.all() if mask.dtype == torch.bool else of_image.any()
 
 
 def bias_keys(mask: torch.Tensor | None, keys: torch.Tensor, at: slice, bias: float) -> torch.Tensor | None:

@@ -105,14 +105,16 @@ def predicted_bytes(
     steps: int,
     element_size: int,
     tensors: int = 1,
+    more_rows: int = 0,
 ) -> int:
     """Bytes that the features of `steps` levels will take, for a (B, C, ..., H, W) latent.
 
-    tensors: how many of a layer's width are kept of a token.
+    tensors: how many of a layer's width are kept of a token. more_rows: kept of a layer as if it had so many tokens
+    more.
     """
     height, width = latent_shape[-2:]
     values = 0
     for layer in layers:
         spec = available[layer]
-        values += -(-height // spec.scale) * -(-width // spec.scale) * spec.channels
+        values += (-(-height // spec.scale) * -(-width // spec.scale) + more_rows) * spec.channels
     return values * tensors * latent_shape[0] * steps * element_size

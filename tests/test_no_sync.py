@@ -11,6 +11,7 @@ import run_nodes as nodes
 import torch
 from cellstyle.nodes.ddim_invert import DDIMInvert
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
+from comfy_test_nodes.tiny_transformers import available, tiny_latent, tiny_text, tiny_transformer
 from torch.utils._python_dispatch import TorchDispatchMode
 
 ASK = ("item", "_local_scalar_dense", "is_nonzero", "equal", "allclose", "nonzero", "masked_select", "_unique2")
@@ -78,6 +79,20 @@ def test_injection_asks_once_a_step_at_most_and_no_layer_does(model, storage):
     assert one == nine
     a_step = (sampled(model, NINE, 6, storage) - nine) / 3 - (plain(model, 6) - plain(model, 3)) / 3
     assert a_step <= {"device": 1, "ram": 1, "recompute": 2}[storage]
+
+
+@pytest.mark.skipif(not available("qwen"), reason="this ComfyUI does not have the class")
+def test_no_layer_of_a_transformer_asks():
+    """With a style of another size, for which the mask over the text has to be fitted."""
+    seen = torch.tensor([[1] * 8 + [0] * 4])
+    model, text = tiny_transformer("qwen"), tiny_text("qwen", attention_mask=seen)
+
+    def asked(layers: str) -> int:
+        inverted, query, _ = nodes.invert(model, text, tiny_latent("qwen", 1), 2, layers=layers, storage="ram")
+        style_kv, _ = nodes.capture(model, text, tiny_latent("qwen", 2, (8, 5)), 2, layers=layers, storage="ram")
+        return count(lambda: nodes.sample(model, text, inverted, style_kv, query))
+
+    assert asked("double.0") == asked("double.0-2")
 
 
 def test_a_question_in_a_layer_would_be_counted():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import run_nodes as nodes
 import torch
+from cellstyle.attention_patch.architectures.choose import architecture_of
 from cellstyle.nodes.apply_style import CellStyleApply
 from comfy_test_nodes.tiny_transformers import KINDS, tiny_latent, tiny_text
 from transformer_runs import HERE, STEPS, Counted, model_of, sample_euler, transfer
@@ -51,6 +52,16 @@ def test_rows_that_ride_along_are_what_stored_features_are_and_off_is_off(kind):
     assert counted.calls == 0 and str(model.model_options) == options
     assert all(torch.equal(value, before[name]) for name, value in state_of(model).items())
     assert torch.equal(sample_euler(model, text, inverted, sigmas), plain)
+
+
+@kinds
+def test_the_predicted_size_is_the_real_size(kind):
+    model, text = model_of(kind), tiny_text(kind)
+    _, query, _ = nodes.invert(model, text, tiny_latent(kind, batch=2), 1, storage="ram")
+    style_kv, _ = nodes.capture(model, text, tiny_latent(kind, 1, (8, 5)), 1, storage="ram")
+    for bank in (query.bank, style_kv.bank):
+        shape = tuple(bank.clean.shape)
+        assert bank.nbytes() == architecture_of(model).predicted_bytes(bank.layers, shape, 1, 4, bank.role)
 
 
 @kinds
@@ -105,9 +116,12 @@ def test_half_precisions(kind, dtype):
     result = nodes.sample(rounded, text, inverted, style_kv, query, gamma=0.6)
     assert bool(torch.isfinite(result).all())
     error = nodes.relative_error(result, nodes.sample(exact, text, inverted, style_kv, query, gamma=0.6))
-    # or what rounding does to the sampling by itself: random weights make much of it
-    plain = [sample_euler(model, text, inverted, sigmas) for model in (rounded, exact)]
-    assert error <= max(3e-2, 1.5 * nodes.relative_error(*plain))
+    bound = 3e-2
+    if kind == "hidream":
+        # it sends each token to an expert by scores, and rounding sends some to another: without us too
+        plain = [sample_euler(model, text, inverted, sigmas) for model in (rounded, exact)]
+        bound = max(bound, 1.5 * nodes.relative_error(*plain))
+    assert error <= bound
     its_own, _ = nodes.capture(rounded, text, style, STEPS, storage="ram")
     assert bool(torch.isfinite(nodes.sample(rounded, text, inverted, its_own, gamma=0.0)).all())
 

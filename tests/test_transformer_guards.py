@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 
+import comfy.ldm.flux.layers
 import comfy.samplers
 import pytest
 import run_nodes as nodes
@@ -166,6 +168,47 @@ def test_tokens_that_another_pack_leaves_out(kind, part):
     ):
         with pytest.raises(ValueError, match="number of image tokens"):
             run()
+
+
+@pytest.mark.skipif("hidream" not in HERE, reason="this ComfyUI does not have the class")
+def test_tokens_that_another_pack_leaves_out_of_hidream():
+    """Its image stands first and nothing in the call says where it ends: the text's length does."""
+    model, text, latent = model_of("hidream"), tiny_text("hidream"), tiny_latent("hidream")
+    style_kv, inverted = nodes.capture(model, text, latent, 2)
+    network = model.get_model_object("diffusion_model")
+    shorter = [
+        network.x_embedder.register_forward_hook(lambda module, given, tokens: tokens[:, 4:]),
+        network.pe_embedder.register_forward_pre_hook(lambda module, given: (given[0][:, 4:],)),
+    ]
+    try:
+        for run in (
+            lambda: nodes.capture(model, text, latent, 2),
+            lambda: nodes.sample(model, text, inverted, style_kv, gamma=0.0),
+        ):
+            with pytest.raises(ValueError, match=r"number of image tokens .* 44 where 6 x 8 were expected"):
+                run()
+    finally:
+        for hook in shorter:
+            hook.remove()
+
+
+def test_a_mask_over_the_pictures_tokens_is_refused_for_a_style_of_another_size():
+    model, text = model_of("flux"), tiny_text("flux")
+    if "attn1_patch" not in inspect.getsource(comfy.ldm.flux.layers):
+        pytest.skip("in this ComfyUI no patch changes the mask")
+
+    def hiding(q, k, v, pe=None, attn_mask=None, extra_options=None):
+        mask = torch.zeros(1, 1, 1, k.shape[2])
+        mask[..., -1] = -1.0
+        return {"q": q, "k": k, "v": v, "pe": pe, "attn_mask": mask}
+
+    other = model.clone()
+    other.set_model_attn1_patch(hiding)
+    same, inverted = nodes.capture(model, text, tiny_latent("flux", 1), 2)
+    larger, _ = nodes.capture(model, text, tiny_latent("flux", 2, (8, 5)), 2)
+    nodes.sample(other, text, inverted, same, gamma=0.0)
+    with pytest.raises(ValueError, match="hides or weighs image tokens"):
+        nodes.sample(other, text, inverted, larger, gamma=0.0)
 
 
 def test_a_layer_that_a_call_does_not_reach_is_an_error():

@@ -6,8 +6,9 @@ import pytest
 import run_nodes as nodes
 import torch
 from cellstyle.attention_patch.architectures.choose import architecture_of
+from cellstyle.attention_patch.architectures.flux import Flux
 from cellstyle.attention_patch.architectures.token_features import pack_style, style_tokens, unpack_style
-from cellstyle.equations.rotary import Rotary, move, turn, untwist
+from cellstyle.equations.rotary import Rotary, move, turn, untwist, untwist_weights
 from comfy_test_nodes.tiny_transformers import KINDS, tiny_latent, tiny_text
 from transformer_runs import HERE, model_of, paper, transfer
 
@@ -55,17 +56,38 @@ def test_a_style_under_a_longer_caption_is_turned_to_this_one(kind):
     does not fill up: its filling stands at place 0 whatever the caption is.)"""
     model, style = model_of(kind), tiny_latent(kind, 4, (8, 8))
     architecture, keys = architecture_of(model), []
-    if not architecture.text_shift:
-        pytest.skip("in this ComfyUI the text does not move the picture")
     for tokens in (12, 40):
         style_kv, _ = nodes.capture(model, tiny_text(kind, tokens=tokens), style, 2, layers="double.0", storage="ram")
         level = style_kv.bank.level(1)  # the first that was climbed to, from the same latent
         keys.append(unpack_style(next(iter(level.tensors.values()))).k)
+    if kind == "longcat" and torch.equal(*keys):
+        pytest.skip("in this ComfyUI the text does not move the picture")
     longer = architecture.text_end(12) - architecture.text_end(40)
     offset = [longer * step for step in architecture.text_shift]
     turned = move(keys[1], architecture.rotary, turn(architecture.rotary, offset, keys[1].device))
     assert nodes.relative_error(keys[1], keys[0]) > 0.1
     assert nodes.relative_error(turned, keys[0]) <= 1e-5
+
+
+@pytest.mark.parametrize("kind", CAPTIONED)
+def test_a_styles_caption_may_be_of_any_length_whether_it_moves_the_picture_or_not(kind):
+    """In one step the climb does not see the text, so that the style under either caption is one style."""
+    model, text, style = model_of(kind), tiny_text(kind, tokens=12), tiny_latent(kind, 4, (8, 8))
+    inverted, _, _ = nodes.invert(model, text, tiny_latent(kind, 3, (8, 8)), 1, refinement=0)
+    results = []
+    for tokens in (12, 40):
+        caption = tiny_text(kind, tokens=tokens)
+        style_kv, _ = nodes.capture(model, caption, style, 1, layers="double.0", storage="ram", refinement=0)
+        results.append(nodes.sample(model, text, inverted, style_kv, gamma=0.0))
+    assert nodes.relative_error(*results) <= 1e-5
+    assert nodes.relative_error(nodes.sample(model, text, inverted, sigmas=style_kv.bank.sigmas), results[0]) > 1e-3
+
+
+def test_a_caption_that_could_be_placed_either_way_is_refused():
+    text_moves = Flux(model_of("longcat")).text_moves
+    assert text_moves({"shift_y": 40.0}, 40) and not text_moves({"shift_y": 512.0}, 40)
+    with pytest.raises(ValueError, match="one of them of 512 tokens"):
+        text_moves({"shift_y": 512.0}, 512)
 
 
 @pytest.mark.parametrize("kind", CAPTIONED)
@@ -77,8 +99,6 @@ def test_captions_of_other_lengths_are_turned_in_the_nodes(kind):
     again, _ = nodes.capture(model, long, style, 3, layers="double.0", storage="recompute")
     result, recomputed = (nodes.sample(model, short, inverted, kv, query, gamma=0.5) for kv in (style_kv, again))
     assert nodes.relative_error(recomputed, result) <= 1e-5
-    if not architecture_of(model).text_shift:
-        return
     two = [*short, *long]
     style_kv, _ = nodes.capture(model, two, style, 3, layers="double.0")
     with pytest.raises(ValueError, match="different lengths"):
@@ -95,7 +115,7 @@ def test_style_position_changes_the_styles_keys_alone(kind, position):
 
     def change(k):
         if position == "untwist":
-            return untwist(k, rotary)
+            return untwist(k, untwist_weights(rotary, k))
         return move(k.float(), rotary, turn(rotary, architecture.beside(8), k.device)).double()
 
     expected = paper(model, kind, content, style, text, change=change)
@@ -112,8 +132,22 @@ def test_learnt_positions_cannot_be_changed(kind):
 
 def test_untwist_weighs_each_axis_from_its_highest_frequency_down():
     rotary = Rotary.of((6, 4), 100.0)
-    weights = untwist(torch.ones(1, 12), rotary, high=0.5)[0]
-    assert weights.tolist() == [0.5, 0.5, 0.75, 0.75, 1, 1, 0.5, 0.5, 1, 1, 1, 1]
+    keys = torch.ones(1, 12)
+    weighed = untwist(keys, untwist_weights(rotary, keys, high=0.5))
+    assert weighed[0].tolist() == [
+        0.5,
+        0.5,
+        0.75,
+        0.75,
+        1,
+        1,
+        0.5,
+        0.5,
+        1,
+        1,
+        1,
+        1,
+    ]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ("flux", "sd3") if kind in HERE])

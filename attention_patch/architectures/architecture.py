@@ -105,16 +105,16 @@ class Architecture(ABC):
         """The same for an injection (`model_patch.StyleInjection`)."""
         return
 
-    def tensors_per_token(self, role: str) -> int:
-        """How many tensors of a layer's width are kept of a token, for a bank of that role ("content" or "style")."""
-        return 1
+    def kept(self, role: str) -> tuple[int, int]:
+        """(tensors of a layer's width that are kept of a token, further rows of them beside the tokens'), for a bank of
+        that role ("content" or "style")."""
+        return 1, 0
 
     def predicted_bytes(
         self, layers: tuple[LayerKey, ...], latent_shape: tuple[int, ...], steps: int, element_size: int, role: str
     ) -> int:
         """Bytes that the features of `steps` levels will take, for a (B, C, ..., H, W) latent."""
-        tensors = self.tensors_per_token(role)
-        return predicted_bytes(self.layers(), layers, latent_shape, steps, element_size, tensors)
+        return predicted_bytes(self.layers(), layers, latent_shape, steps, element_size, *self.kept(role))
 
     def select(self, text: str) -> tuple[LayerKey, ...]:
         """Layers named by a person, see `select_layers`."""

@@ -5,11 +5,12 @@ It is put on each call anew, never on the shared model, and calls the override t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from ...equations.token_attention import with_tokens
 from ...features.layer_key import LayerKey
 from .reference_latents import REFUSAL
 
@@ -25,12 +26,14 @@ class Tokens(NamedTuple):
 
     image: their places in the sequence. grid: (h, w). heads: of the attention.
     headed: q, k, v come as (B, H, N, D); otherwise as (B, N, H * D) or (B, N, H, D).
+    rope: the network's `rope_options`.
     """
 
     image: slice
     grid: tuple[int, int]
     heads: int
     headed: bool
+    rope: Mapping
 
     def split(self, x: torch.Tensor) -> torch.Tensor:
         """(B, H, N, D), a view of q, k or v as it came."""
@@ -38,12 +41,13 @@ class Tokens(NamedTuple):
             return x
         return (x if x.ndim == 4 else x.unflatten(-1, (self.heads, -1))).transpose(1, 2)
 
-    def like(self, x: torch.Tensor, original: torch.Tensor) -> torch.Tensor:
-        """(B, H, N, D) laid out as `original` is."""
+    def with_image(self, x: torch.Tensor, new: torch.Tensor) -> torch.Tensor:
+        """q, k or v as it came, with its image tokens replaced by `new`, (B, H, M, D); copied once."""
         if self.headed:
-            return x
-        x = x.transpose(1, 2)
-        return x if original.ndim == 4 else x.flatten(2)
+            return with_tokens(x, 2, self.image, new)
+        apart = x if x.ndim == 4 else x.unflatten(-1, (self.heads, -1))
+        apart = with_tokens(apart, 1, self.image, new.transpose(1, 2))
+        return apart if x.ndim == 4 else apart.flatten(2)
 
 
 Act = Callable[[LayerKey, Attend, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None, Tokens], torch.Tensor]
@@ -60,10 +64,13 @@ class AttentionHook:
         layers: Iterable[LayerKey],
         act: Act,
         before: Callable | None = None,
+        behind: int | None = None,
     ):
-        """shape: of the call's latents. before: the override that was there."""
+        """shape: of the call's latents. before: the override that was there. behind: tokens behind the image's, where
+        that is known."""
         self.architecture, self.act, self.before = architecture, act, before
         self.name = type(architecture.network).__name__
+        self.behind = behind
         self.layers = frozenset(layers)
         self.grid = architecture.grid(shape)
         self.reached: set[LayerKey] = set()
@@ -96,7 +103,8 @@ class AttentionHook:
         count = self.grid[0] * self.grid[1]
         image = self.architecture.image(count, sequence, layer)
         self._check_image(layer, image, sequence, options)
-        return self.act(layer, attend, q, k, v, given, Tokens(image, self.grid, heads, headed))
+        rope = options.get("rope_options") or {}
+        return self.act(layer, attend, q, k, v, given, Tokens(image, self.grid, heads, headed, rope))
 
     def text_patch(self, q, k, v, pe=None, attn_mask=None, extra_options=None, **_):
         """An `attn1_patch` that changes nothing: it notes where the network says that the text ends."""
@@ -141,11 +149,15 @@ class AttentionHook:
         text, total = self._text.get((layer.block, layer.number), options.get("img_slice") or (image.start, sequence))
         if layer.index:
             text, total = 0, sequence
+        if self.behind is not None:
+            text, total = self.behind, sequence
         fits = image.start >= 0 and image.stop <= sequence
         if self.architecture.order == "text_image":
             fits = fits and text == image.start and total == sequence
         elif self.architecture.order == "image":
             fits = fits and sequence == image.stop
+        elif self.behind is not None:
+            fits = fits and sequence == image.stop + self.behind
         if fits:
             return
         if options.get("reference_image_num_tokens"):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...equations.rotary import Rotary
 from .token_architecture import TokenArchitecture
+
+_FIXED = 512  # places that older ComfyUIs leave for LongCat's text, however long it is
 
 
 class Flux(TokenArchitecture):
@@ -34,11 +38,18 @@ class Flux(TokenArchitecture):
 
     @property
     def text_shift(self) -> tuple[float, ...]:
-        """LongCat's picture stands behind the text on both axes; in older ComfyUIs always behind 512 places."""
-        if type(self.model.model).__name__ != "LongCatImage":
-            return ()
-        asks_for_the_length = "shape" in type(self.model.model)._apply_model.__code__.co_names
-        return (0, 1, 1) if asks_for_the_length else ()
+        """LongCat's picture stands behind the text on both axes."""
+        return (0, 1, 1) if type(self.model.model).__name__ == "LongCatImage" else ()
+
+    def text_moves(self, rope: Mapping, texts: int) -> bool:
+        """Not in older ComfyUIs, nor where another node says where LongCat's picture stands."""
+        place = rope.get("shift_y")
+        if place == texts == _FIXED:
+            raise ValueError(
+                f"style and content have captions of different lengths, one of them of {_FIXED} tokens, for which it "
+                "can't be told how this ComfyUI places LongCat's picture. Give all of them one caption."
+            )
+        return place == texts
 
 
 class Chroma(Flux):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...equations.rotary import Rotary
+from .architecture import NetworkCall
 from .token_architecture import TokenArchitecture
 
 
@@ -20,6 +21,13 @@ class HiDream(TokenArchitecture):
     @property
     def width(self) -> int:
         return self.network.x_embedder.proj.out_features
+
+    def text_behind(self, network: NetworkCall) -> int | None:
+        """T5's tokens, Llama's of its last layer, and Llama's of the block's own layer."""
+        llama = network.kwargs.get("encoder_hidden_states_llama3")
+        if network.c_crossattn is None or llama is None:
+            return None
+        return network.c_crossattn.shape[1] + 2 * llama.shape[2]
 
     @property
     def rotary(self) -> Rotary:

@@ -24,6 +24,7 @@ from .architecture import Architecture, NetworkCall, PatchedCall
 from .attention_hook import AttentionHook
 from .block_marks import with_marks
 from .reference_latents import check_conditioning, check_no_references
+from .token_features import STATISTICS
 from .token_injection import TokenInjection
 from .token_recording import TokenRecording
 
@@ -114,6 +115,14 @@ class TokenArchitecture(Architecture):
         column = self.column_axis % axes
         return tuple(float(columns) if axis == column else 0.0 for axis in range(axes))
 
+    def text_moves(self, rope: Mapping, texts: int) -> bool:
+        """Whether it is the text's length that places the image in a call; asked where `text_shift` says so and lengths
+        differ. rope: the network's `rope_options` in that call. texts: see `text_end`.
+
+        Raises: ValueError where that can't be told.
+        """
+        return True
+
     def text_end(self, texts: int) -> int:
         """Where the image starts, as its positions count it, for a text of that many tokens."""
         return texts
@@ -203,8 +212,8 @@ class TokenArchitecture(Architecture):
     def first_sigma(self, solver: str) -> float:
         return 0.0
 
-    def tensors_per_token(self, role: str) -> int:
-        return 2 if role == "style" else 1
+    def kept(self, role: str) -> tuple[int, int]:
+        return (2, STATISTICS) if role == "style" else (1, 0)
 
     def grid(self, shape) -> tuple[int, int]:
         """(h, w) of the tokens of a latent (..., height, width); what does not divide is padded by the network."""
@@ -220,6 +229,10 @@ class TokenArchitecture(Architecture):
     def text_tokens(self, network: NetworkCall) -> int:
         """See `text_end`, of a network call."""
         return 0 if network.c_crossattn is None else self.text_end(network.c_crossattn.shape[1])
+
+    def text_behind(self, network: NetworkCall) -> int | None:
+        """How many tokens stand behind the image's in every attention of a call; None where that is not known."""
+        return None
 
     def text_tokens_of(self, bank: FeatureBank, otherwise: int) -> int:
         """See `text_end`, of the call that was recorded. otherwise: where the bank does not know its conditioning.
@@ -248,11 +261,19 @@ class TokenArchitecture(Architecture):
         if any(self.text_shift):
             banks = [*(part.bank for part in call.styles), *([call.content] if call.content else [])]
             longer = {bank: texts - self.text_tokens_of(bank, texts) for bank in banks}
-        return PatchedCall(*self._hooked(options, network, call.layers, TokenInjection(self, call, longer)))
+        injection = TokenInjection(self, call, texts, longer)
+        options, reached = self._hooked(options, network, call.layers, injection)
+
+        def check() -> None:
+            reached()
+            injection.check()
+
+        return PatchedCall(options, check)
 
     def _hooked(self, options: Mapping, network: NetworkCall, layers, act):
         """(options of the call with its override, what to check afterwards)."""
-        hook = AttentionHook(self, network.x.shape, layers, act, options.get("optimized_attention_override"))
+        before = options.get("optimized_attention_override")
+        hook = AttentionHook(self, network.x.shape, layers, act, before, self.text_behind(network))
         # left over from a call before where somebody hands on the same dict
         options = {
             key: value for key, value in options.items() if key not in ("block_index", "block_type", "img_slice")

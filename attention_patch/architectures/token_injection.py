@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ...equations.attention_temperature import token_scale
-from ...equations.rotary import move, turn, untwist
+from ...equations.rotary import move, turn, untwist, untwist_weights
 from ...equations.style_blend import branch_weights, tokens_inside
 from ...equations.token_attention import (
     bias_keys,
@@ -16,7 +16,7 @@ from ...equations.token_attention import (
     fit_mask,
     match_statistics,
     tokens_of,
-    with_tokens,
+    weighs_image,
 )
 from ...features.feature_bank import FeatureBank
 from ...features.layer_key import LayerKey
@@ -36,16 +36,22 @@ Found = Mapping[FeatureBank, tuple[torch.Tensor | StyleTokens, tuple[int, int]]]
 class TokenInjection:
     """An `Act` of AttentionHook: the chosen layers' image queries meet the style's keys and values."""
 
-    def __init__(self, architecture: TokenArchitecture, call: InjectedCall, longer: Mapping[FeatureBank, int]):
-        """longer: by how many tokens this call's text is longer than the one each bank was recorded with, where that
-        moves the picture.
+    def __init__(
+        self, architecture: TokenArchitecture, call: InjectedCall, texts: int, longer: Mapping[FeatureBank, int]
+    ):
+        """texts: see `TokenArchitecture.text_end`, of this call. longer: by how many tokens its text is longer than the
+        one each bank was recorded with, where that moves the picture.
 
         Raises: ValueError: places are needed and the network sees a part of the picture, or positions are to be changed
             and the network has no rotary ones.
         """
-        self.call, self.longer = call, longer
+        self.call, self.texts, self.longer = call, texts, longer
         self.rotary, self.text_shift, self.beside = architecture.rotary, architecture.text_shift, architecture.beside
+        self.text_moves = architecture.text_moves
+        # made for the first layer, good for all
         self._turns: dict[tuple[float, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._untwisting: torch.Tensor | None = None
+        self._weighed: list[torch.Tensor] = []  # of each mask that was fitted, whether it weighs image tokens
         placed = call.content is not None or any(part.mask is not None for part in call.styles)
         if placed and not all(area is not None and area.is_whole for area in call.areas):
             raise ValueError(
@@ -61,23 +67,18 @@ class TokenInjection:
 
     def __call__(self, layer: LayerKey, attend: Attend, q, k, v, mask: Mask, tokens: Tokens) -> torch.Tensor:
         given, joint = (q, k, v), self.call.joint
-        qkv = tuple(tokens.split(x) for x in given)
         stored = {bank: (level.tensors[layer], level.grids[layer]) for bank, level in self.call.features.items()}
-
-        def answer(branch) -> torch.Tensor:
-            *new, fitted = branch
-            return attend(*(tokens.like(x, old) for x, old in zip(new, given, strict=True)), fitted)
-
         if joint is not None:
-            own, seen = (tuple(x[part] for x in qkv) for part in (slice(joint.rows), slice(joint.rows, None)))
+            qkv = [tokens.split(x) for x in given]
+            own, seen = ([x[part] for x in qkv] for part in (slice(joint.rows), slice(joint.rows, None)))
             found = {**stored, **self._riding(seen, tokens)}
-            parts, joined = self._parts(layer, self.call.styles[0], own, tokens, found), [x.clone() for x in qkv]
+            parts, joined = self._parts(layer, self.call.styles[0], own[0], tokens, found), [x.clone() for x in given]
             for x, new in zip(joined, parts, strict=True):
-                tokens_of(x, 2, tokens.image)[: joint.rows] = new
-            return answer((*joined, mask))
+                tokens_of(tokens.split(x), 2, tokens.image)[: joint.rows] = new
+            return attend(*joined, mask)
         if isinstance(self.call.style, StyleMix):
-            return self._mixed(layer, answer, lambda: attend(*given, mask), qkv, mask, tokens, stored)
-        return answer(self._branch(layer, self.call.styles[0], qkv, mask, tokens, stored))
+            return self._mixed(layer, attend, given, mask, tokens, stored)
+        return attend(*self._branch(layer, self.call.styles[0], given, mask, tokens, stored))
 
     def _riding(self, seen: Sequence[torch.Tensor], tokens: Tokens) -> Found:
         """Features of the banks whose latents are the rows `seen` (q, k, v) of this very attention."""
@@ -89,24 +90,33 @@ class TokenInjection:
             found[bank] = (q if bank.role == "content" else style_tokens(q, k, v, wanted), tokens.grid)
         return found
 
-    def _mixed(self, layer: LayerKey, answer, plain, qkv, mask: Mask, tokens: Tokens, found: Found) -> torch.Tensor:
+    def check(self) -> None:
+        """For the end of the call, so that no layer waits for the device. Raises ValueError where a mask hides or
+        weighs image tokens, which have no counterpart in a style of another size."""
+        if self._weighed and bool(torch.stack(self._weighed).any()):
+            raise ValueError(
+                "an attention mask hides or weighs image tokens, and the style has another number of them. Give the "
+                "style the content's size, or remove the node that makes the mask."
+            )
+
+    def _mixed(self, layer: LayerKey, attend: Attend, given, mask: Mask, tokens: Tokens, found: Found) -> torch.Tensor:
         """Several styles, or one that is masked or weighed: a sum of attentions, with weights a token."""
-        q, chunks, parts = qkv[0], len(self.call.areas), self.call.styles
+        q, chunks, parts = tokens.split(given[0]), len(self.call.areas), self.call.styles
         weights, masks = [part.weight for part in parts], [part.mask for part in parts]
         shares, rest = branch_weights(weights, masks, tokens.grid, self.call.chunk, q.device, q.dtype)
         total = 0
         for part, share in zip(parts, shares, strict=True):
-            out = answer(self._branch(layer, part, qkv, mask, tokens, found))
+            out = attend(*self._branch(layer, part, given, mask, tokens, found))
             total = total + out * _of_sequence(share, tokens, q.shape[2], chunks)
         if any(each is not None for each in masks) or sum(weights) < 1:
             # what the styles leave over is the image's own attention
-            total = total + plain() * _of_sequence(rest, tokens, q.shape[2], chunks)
+            total = total + attend(*given, mask) * _of_sequence(rest, tokens, q.shape[2], chunks)
         return total
 
-    def _branch(self, layer: LayerKey, part: StyleKV, qkv, mask: Mask, tokens: Tokens, found: Found):
-        """q, k, v (B, H, N, D) and mask of an attention into one style."""
-        (q, k, v), image, strength = qkv, tokens.image, self.call.settings.qk_adain
-        new_q, new_k, new_v = self._parts(layer, part, qkv, tokens, found)
+    def _branch(self, layer: LayerKey, part: StyleKV, given, mask: Mask, tokens: Tokens, found: Found):
+        """q, k, v, laid out as those given, and mask of an attention into one style."""
+        (q, k, v), image, strength = (tokens.split(x) for x in given), tokens.image, self.call.settings.qk_adain
+        new_q, new_k, new_v = self._parts(layer, part, q, tokens, found)
         share, of_style = isinstance(self.call.style, StyleMix) and self.call.style.share, new_k.shape[2]
         if share:
             own_k = tokens_of(k, 2, image)
@@ -115,15 +125,23 @@ class TokenInjection:
                 own_k = match_statistics(own_k, mean, std, strength)
             new_k = torch.cat([new_k, own_k], 2)
             new_v = torch.cat([new_v, tokens_of(v, 2, image)], 2)
-        mask = fit_mask(mask, k.shape[2], image, new_k.shape[2])
-        k = with_tokens(k, 2, image, new_k)
+        mask = self._fit(mask, k.shape[2], image, new_k.shape[2])
+        new = [tokens.with_image(x, its) for x, its in zip(given, (new_q, new_k, new_v), strict=True)]
         if share:
-            mask = bias_keys(mask, k, slice(image.start, image.start + of_style), self.call.style.share_bias)
-        return with_tokens(q, 2, image, new_q), k, with_tokens(v, 2, image, new_v), mask
+            at = slice(image.start, image.start + of_style)
+            mask = bias_keys(mask, tokens.split(new[1]), at, self.call.style.share_bias)
+        return *new, mask
 
-    def _parts(self, layer: LayerKey, part: StyleKV, qkv, tokens: Tokens, found: Found):
-        """The image's queries (B, H, N, D), and the style's keys and values (B, H, M, D)."""
-        q, settings = qkv[0], self.call.settings
+    def _fit(self, mask: Mask, keys: int, image: slice, new_tokens: int) -> Mask:
+        """See `fit_mask`."""
+        fitted = fit_mask(mask, keys, image, new_tokens)
+        if fitted is not mask:
+            self._weighed.append(weighs_image(mask, image))
+        return fitted
+
+    def _parts(self, layer: LayerKey, part: StyleKV, q: torch.Tensor, tokens: Tokens, found: Found):
+        """The image's queries (B, H, N, D), and the style's keys and values (B, H, M, D). q: of the whole sequence."""
+        settings = self.call.settings
         kept, grid = found[part.bank]
         style = StyleTokens(*(None if x is None else self._rows(x, q) for x in unpack_style(kept)))
         new_q, gamma = tokens_of(q, 2, tokens.image), self.call.gamma_of(layer)
@@ -147,21 +165,28 @@ class TokenInjection:
                 "sampled. A transformer's queries carry their places and can't be resized: sample at the content's "
                 "size, or set gamma to 0."
             )
-        return self._moved(self._rows(kept, q), self._text_offset(content))
+        return self._moved(self._rows(kept, q), self._text_offset(content, tokens))
 
     def _placed(self, bank: FeatureBank, k: torch.Tensor, tokens: Tokens) -> torch.Tensor:
         """A style's keys where `style_position` wants them."""
-        offset, position = self._text_offset(bank), self.call.settings.style_position
+        offset, position = self._text_offset(bank, tokens), self.call.settings.style_position
         if position == "moved":  # beside the picture instead of on it
             offset = [a + b for a, b in zip(offset, self.beside(tokens.grid[1]), strict=True)]
         k = self._moved(k, offset)
-        return untwist(k, self.rotary) if position == "untwist" else k
+        if position != "untwist":
+            return k
+        if self._untwisting is None:
+            self._untwisting = untwist_weights(self.rotary, k)
+        return untwist(k, self._untwisting)
 
-    def _text_offset(self, bank: FeatureBank) -> list[float]:
+    def _text_offset(self, bank: FeatureBank, tokens: Tokens) -> list[float]:
         """How far this call's text moves the picture from where it was when the bank was recorded."""
         axes = len(self.rotary.frequencies) if self.rotary is not None else 0
         steps = self.text_shift or (0,) * axes
-        return [float(step * self.longer.get(bank, 0)) for step in steps]
+        longer = self.longer.get(bank, 0)
+        if longer and not self.text_moves(tokens.rope, self.texts):
+            longer = 0
+        return [float(step * longer) for step in steps]
 
     def _moved(self, x: torch.Tensor, offset: Sequence[float]) -> torch.Tensor:
         if not any(offset):
