@@ -27,41 +27,41 @@ def _file(repository: str, folder: str, name: str) -> dict[str, str]:
 
 def zimage() -> Graph:
     """Z-Image, not the turbo."""
-    graph = Graph("zimage_cell_style (download)")
-    model = _model(
-        graph,
-        _file("z_image", "diffusion_models", "z_image_bf16.safetensors"),
-        _file("z_image_turbo", "text_encoders", "qwen_3_4b.safetensors"),
-        _file("z_image_turbo", "vae", "ae.safetensors"),
-        "lumina2",
-    )
-    return transfer(graph, model, CHLOROPLAST, INK_WASH, NOTE, STEPS)
+    files = {
+        "diffusion_models": ("z_image", "z_image_bf16"),
+        "text_encoders": ("z_image_turbo", "qwen_3_4b"),
+        "vae": ("z_image_turbo", "ae"),
+    }
+    return _graph("zimage", "lumina2", files, CHLOROPLAST, INK_WASH)
 
 
 def flux2_klein() -> Graph:
     """Flux.2 Klein base, 4B."""
-    graph = Graph("flux2_klein_cell_style (download)")
-    model = _model(
-        graph,
-        _file("flux2-klein", "diffusion_models", "flux-2-klein-base-4b.safetensors"),
-        _file("flux2-klein", "text_encoders", "qwen_3_4b.safetensors"),
-        _file("flux2-dev", "vae", "flux2-vae.safetensors"),
-        "flux2",
-    )
-    return transfer(graph, model, GOLGI, PORCELAIN, NOTE, STEPS)
+    files = {
+        "diffusion_models": ("flux2-klein", "flux-2-klein-base-4b"),
+        "text_encoders": ("flux2-klein", "qwen_3_4b"),
+        "vae": ("flux2-dev", "flux2-vae"),
+    }
+    return _graph("flux2_klein", "flux2", files, GOLGI, PORCELAIN)
 
 
 def qwen_image() -> Graph:
     """Qwen-Image 2512."""
-    graph = Graph("qwen_image_cell_style (download)")
-    model = _model(
-        graph,
-        _file("Qwen-Image_ComfyUI", "diffusion_models", "qwen_image_2512_fp8_e4m3fn.safetensors"),
-        _file("Qwen-Image_ComfyUI", "text_encoders", "qwen_2.5_vl_7b_fp8_scaled.safetensors"),
-        _file("Qwen-Image_ComfyUI", "vae", "qwen_image_vae.safetensors"),
-        "qwen_image",
+    files = {
+        "diffusion_models": ("Qwen-Image_ComfyUI", "qwen_image_2512_fp8_e4m3fn"),
+        "text_encoders": ("Qwen-Image_ComfyUI", "qwen_2.5_vl_7b_fp8_scaled"),
+        "vae": ("Qwen-Image_ComfyUI", "qwen_image_vae"),
+    }
+    return _graph("qwen_image", "qwen_image", files, PLANT, MURAL)
+
+
+def _graph(name: str, kind: str, files: dict[str, tuple[str, str]], content: str, style: str) -> Graph:
+    """kind: of text encoder, for CLIPLoader. files[folder]: repository and name. content, style: example pictures."""
+    graph = Graph(f"{name}_cell_style (download)")
+    network, text, vae = (
+        _file(repository, folder, f"{file}.safetensors") for folder, (repository, file) in files.items()
     )
-    return transfer(graph, model, PLANT, MURAL, NOTE, STEPS)
+    return transfer(graph, _model(graph, network, text, vae, kind), content, style, NOTE, STEPS)
 
 
 def _model(graph: Graph, network: dict[str, str], text: dict[str, str], vae: dict[str, str], kind: str) -> Model:
