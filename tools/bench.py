@@ -41,7 +41,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, help="of every timing (default 7; 3 with --quick)")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="write the quality row's pictures there")
     parser.add_argument(
-        "--full-size", type=int, help="side in pixels for the SD 1.5 shape (default: 512 on a GPU, 256)"
+        "--full-size",
+        type=int,
+        help="side in pixels for the SD 1.5 shape (default: 512 on a GPU, 256) and transformers",
     )
     parser.add_argument("--full-steps", type=int, help="steps of its memory row (default: 50 on a GPU, 4)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
