@@ -92,10 +92,10 @@ def _segment(picture, polarity, least_area, like, largest_area) -> _Segmented:
         level = smooth - wide_blur(smooth, WINDOW * (largest / np.pi) ** 0.5)
         masks = {sign: mask for sign, mask in _foregrounds(level) if polarity in (sign, "auto")}
         best = polarity if polarity in masks else max(masks, key=lambda sign: _overlap(masks[sign], like))
-        mask = _with_insides(_clean(masks[best], least_area), smooth, largest // 4)
-        pieces = _split(mask, least_area)
+        mask = _with_insides(_clean(masks[best], least_area), smooth, least_area, largest)
+        pieces = _split(mask, least_area, largest)
         labels = _keep_sizes(pieces, least_area, largest)
-        if 2 * np.count_nonzero(labels) >= np.count_nonzero(pieces):
+        if 2 * np.count_nonzero(_keep_sizes(pieces, largest + 1)) <= np.count_nonzero(mask):
             break
     return _Segmented(labels, best, largest)
 
@@ -178,16 +178,25 @@ def _foregrounds(level: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "dark", -level > threshold_otsu(-level)
 
 
-def _split(mask: np.ndarray, least_area: int) -> np.ndarray:
-    """Labels of a mask's pieces, touching objects taken apart where they narrow."""
+def _split(mask: np.ndarray, least_area: int, largest_area: int) -> np.ndarray:
+    """Labels of a mask's pieces, touching objects taken apart where they narrow, without nets.
+
+    A net is what hangs together over more than an object and is nowhere thicker than the least of them: membranes
+    between cells, fibres. Taken apart it would be a hundred small objects.
+    """
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
-    distance = ndi.gaussian_filter(ndi.distance_transform_edt(mask), 1.5)
-    apart = max(4, round((least_area / np.pi) ** 0.5))
-    peaks = _peaks(distance, ndi.label(mask)[0], apart)
+    depth, wholes = ndi.distance_transform_edt(mask), ndi.label(mask)[0]
+    distance = ndi.gaussian_filter(depth, 1.5)
+    least = (least_area / np.pi) ** 0.5
+    peaks = _peaks(distance, wholes, max(4, round(least)))
     markers = np.zeros(mask.shape, np.int32)
     markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
-    return watershed(-distance, markers, mask=mask)
+    pieces = watershed(-distance, markers, mask=mask)
+    at = tuple(peaks.T)
+    of_a_net = (np.bincount(wholes.ravel())[wholes[at]] > largest_area) & (depth[at] <= 1.5 * least)
+    keep = np.concatenate([[False], ~of_a_net])
+    return pieces * keep[pieces]
 
 
 def _peaks(distance: np.ndarray, pieces: np.ndarray, apart: int) -> np.ndarray:
@@ -208,24 +217,30 @@ def _peaks(distance: np.ndarray, pieces: np.ndarray, apart: int) -> np.ndarray:
     return found[np.argsort(pieces[tuple(found.T)], kind="stable")]
 
 
-def _with_insides(mask: np.ndarray, smooth: np.ndarray, least: int) -> np.ndarray:
-    """The mask with those holes filled that are as bright as their rims, from `least` pixels on.
+def _with_insides(mask: np.ndarray, smooth: np.ndarray, least_area: int, largest_area: int) -> np.ndarray:
+    """The mask with those holes filled that are as bright as their rims.
 
-    In a window smaller than an object its middle is its own surroundings, and only its rim stands out. A hole in which
-    other pieces lie is ground, and so is one that is nearer to what lies outside than to its rim.
+    In a window smaller than an object its middle is its own surroundings, and only its rim stands out: holes of a
+    quarter of the largest object and more. Smaller ones are filled in what is no larger than an object (nucleoli in a
+    nucleus), and left in what is (the gaps of a tissue). A hole in which other pieces lie is ground, and so is one that
+    is nearer to what lies outside than to its rim.
     """
     holes, _ = ndi.label(~mask)
     sizes = np.bincount(holes.ravel())
     at_border = np.unique(np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]]))
-    enclosed = np.setdiff1d(np.flatnonzero(sizes >= max(1, least)), [0, *at_border])
+    enclosed = np.setdiff1d(np.flatnonzero(sizes >= max(1, least_area)), [0, *at_border])
     outside = np.isin(holes, at_border[at_border > 0])
     if not len(enclosed) or not outside.any():
         return mask
+    wholes, _ = ndi.label(mask)
+    areas = np.bincount(wholes.ravel())
     filled, ground, boxes = mask.copy(), np.median(smooth[outside]), ndi.find_objects(holes)
     for number in enclosed:
         box = tuple(slice(max(0, side.start - 2), side.stop + 2) for side in boxes[number - 1])
         hole, here = holes[box] == number, smooth[box]
         rim = ndi.binary_dilation(hole, iterations=2) & mask[box]
+        if sizes[number] < largest_area // 4 and areas[wholes[box][rim]].max(initial=0) > largest_area:
+            continue
         level = np.median(here[hole])
         if abs(level - np.median(here[rim])) < abs(level - ground) and np.array_equal(
             ndi.binary_fill_holes(hole), hole

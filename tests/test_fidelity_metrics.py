@@ -333,6 +333,19 @@ def test_nuclei_are_objects_and_the_tissue_that_they_lie_in_is_none(turn):
     assert np.bincount(labels.ravel())[1:].max() < 4 * np.pi * 7**2  # no tissue, which is 150 nuclei large
 
 
+def test_a_net_of_membranes_is_no_object_and_a_nucleolus_does_not_take_a_nucleus_apart():
+    rows, columns = np.mgrid[:384, :384]
+    net = (np.minimum(rows % 64, columns % 64) < 3).astype(float)  # membranes around 36 cells
+    y, x = rows % 64 - 34, columns % 64 - 34
+    nuclei, nucleoli = np.hypot(y, x) < 18, np.hypot(y - 3, x - 4) < 5.5
+    cells = gaussian_filter(np.where(nuclei, 0.8, 0.7 * net) - 0.44 * nucleoli, 1.0)
+    labels, polarity = segment(cells, "auto", least_area=30)
+    areas = np.bincount(labels.ravel())[1:]
+    assert polarity == "bright"
+    assert (areas > 0.97 * np.pi * 18**2).sum() == 36
+    assert (areas > 0).sum() < 50  # the net is 49 pieces more
+
+
 def test_a_single_large_cell_is_still_an_object_and_a_largest_area_leaves_it_out():
     cell = discs([(64, 64)], radius=26)
     assert match_objects(cell, cell).content_objects == 1

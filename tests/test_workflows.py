@@ -78,11 +78,12 @@ def test_every_wire_starts_and_ends_at_a_slot_of_its_type(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nodes_say_which_pack_they_come_from_and_loaders_where_their_model_is(name):
+def test_nodes_say_which_pack_they_come_from_and_loaders_and_notes_where_their_model_is(name):
+    (note,) = [node["widgets_values"][0] for node in read_ui(name)["nodes"] if node["type"] == "MarkdownNote"]
+    assert {"gamma", "tau"} <= set(re.findall(r"\*\*(\w+)\*\*", note))
     for node in read_ui(name)["nodes"]:
         properties = node["properties"]
         if node["type"] == "MarkdownNote":
-            assert {"gamma", "tau"} <= set(re.findall(r"\*\*(\w+)\*\*", node["widgets_values"][0]))
             continue
         assert node["title"]
         assert properties["Node name for S&R"] == node["type"]
@@ -93,6 +94,7 @@ def test_nodes_say_which_pack_they_come_from_and_loaders_where_their_model_is(na
             assert model["name"] == node["widgets_values"][0] == model["url"].rsplit("/", 1)[1]
             assert model["url"].startswith("https://huggingface.co/")
             assert model["directory"] == FOLDERS[node["type"]]
+            assert f"`{model['name']}` in `models/{model['directory']}`" in note
 
 
 def test_every_picture_comes_with_the_pack():

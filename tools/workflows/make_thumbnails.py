@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -72,9 +73,14 @@ def thumbnail(server: ComfyServer, name: str) -> Image.Image:
     graph = shortened(without_helpers(with_model(graph, DEMO_LOADER)), steps=20)
     for node in nodes_of(graph, "ImageScale"):
         graph[node]["inputs"]["width"] = LARGEST
+    for node in nodes_of(graph, "CellStyleLoadFolder"):
+        folder = server.input_dir / "plate"
+        shutil.copytree(ROOT / "example_images", folder, ignore=shutil.ignore_patterns("style_*"), dirs_exist_ok=True)
+        graph[node]["inputs"]["folder"] = folder.name
     if name in WHOLE:
         return fitted(result_of(server, graph, WHOLE[name])[0], SIDE)
-    shown = [graph[node]["inputs"]["picture"] for node in nodes_of(graph, "CellStyleLoadExample")]
+    micrographs = [graph[node]["inputs"]["example"] for node in nodes_of(graph, "CellStyleLoadMicrograph")]
+    shown = micrographs + [graph[node]["inputs"]["picture"] for node in nodes_of(graph, "CellStyleLoadExample")]
     corners = [] if len(shown) > 3 else [Image.open(ROOT / "example_images" / each).convert("RGB") for each in shown]
     kind = "SaveImage" if nodes_of(graph, "SaveImage") else "PreviewImage"
     return composed(result_of(server, graph, kind), corners)

@@ -165,5 +165,13 @@ def saved(
 
 
 def note(graph: Graph, title: str, text: str, canvas: tuple[int, int] | None = None) -> Node:
-    """A note, and in it how to take pictures of one's own."""
-    return graph.add("MarkdownNote", title, text=text + PICTURES, canvas=canvas)
+    """A note, and in it what has to be downloaded, and how to take pictures of one's own."""
+    return graph.add("MarkdownNote", title, text=downloads(graph) + text + PICTURES, canvas=canvas)
+
+
+def downloads(graph: Graph) -> str:
+    """A paragraph on the files that a graph's nodes name, empty where there are none."""
+    files = [f"`{model['name']}` in `models/{model['directory']}`" for node in graph.nodes for model in node.models]
+    if not files:
+        return ""
+    return f"**Needs** {', '.join(files)}. ComfyUI offers what is missing when this opens; then press R.\n\n"
