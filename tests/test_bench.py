@@ -14,12 +14,14 @@ sys.path.append(str(ROOT / "tools" / "bench"))
 
 def test_a_quick_run_prints_tables_and_writes_json(tmp_path):
     file = tmp_path / "bench.json"
-    options = ["--quick", "--repeats", "1", "--json", str(file), "--only", "steps", "transformers"]
+    options = ["--quick", "--repeats", "1", "--json", str(file), "--only", "picture", "steps", "transformers"]
     command = [sys.executable, str(ROOT / "tools" / "bench.py"), *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert "a. A sampling step with injection" in done.stdout and "b. An inversion step" in done.stdout
+    assert "How long does my picture take" in done.stdout
     found = json.loads(file.read_text())
+    assert all(line["content"] > 0 and line["style"] > 0 and line["sampled"] > 0 for line in found["picture"])
     assert {line["storage"] for line in found["steps"]} >= {"device", "ram", "ram, fp8", "recompute"}
     assert {line["row"] for line in found["transformers"]} == {"stored", "rows that ride along"}
     assert all(line["ratio"] > 0 for line in [*found["steps"], *found["transformers"]])

@@ -42,6 +42,7 @@ def child(options) -> int:
 def _rows(name: str):
     import fleet_rows
     import memory_rows
+    import picture_rows
     import scaling_rows
     import step_rows
     import tile_rows
@@ -57,6 +58,7 @@ def _rows(name: str):
         return found if options.quick else [*found, *transfers(options.pictures), *style_quality.rows()]
 
     return {
+        "picture": picture_rows.rows,
         "steps": step_rows.rows,
         "transfer": transfer_rows.rows,
         "memory": memory_rows.rows,
