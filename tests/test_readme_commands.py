@@ -25,6 +25,7 @@ RUN_BY = {
     "python3 tools/batch.py WORKFLOW.json --content 'FOLDER/**/*.tif' --style INK.safetensors --out RESULTS": (
         "test_fleet_documents.py, test_the_readmes_command_runs"
     ),
+    "python3 tools/bench.py --only picture": "test_bench.py, test_a_quick_run_prints_tables_and_writes_json",
     "python3 tools/test.py": "every run of the tests",
     "python3 tools/test.py tests/test_parity.py": "every run of the tests",
     "cd ComfyUI/custom_nodes": "test_a_clone_in_custom_nodes_is_all_it_takes",

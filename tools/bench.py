@@ -4,7 +4,7 @@
     python3 tools/bench.py [--quick] [--json FILE] [--only ROWS] [--models MODELS]
 
 Rows: picture (seconds from pixels to pixels), steps (a, b: injection and capture a step), transfer (c: whole runs, and
-through the server's cache), memory (d), scaling (e: size, steps, batch), quality (f: round-trip error per network call),
+through the server's cache), memory (d), scaling (e: size, steps, batch), quality (f: round-trip error per call),
 tiles (cost against size, seams), transformers (g: a step of Flux, Z-Image and Qwen-Image). Times on a shared machine
 wander, so only ratios within a run mean anything.
 """

@@ -32,8 +32,8 @@ from workflow_parts import (
 ANY = (
     DIALS
     + """\
-- **Apply Style** puts the injection on a MODEL, for any node that takes one. Samplers without noise (euler, dpmpp_2m,
-  heun) suit it; ancestral and SDE samplers leave the inverted path.
+- **Cell Style Apply** puts the injection on a MODEL, for any node that takes one. Samplers without noise (euler,
+  dpmpp_2m, heun) suit it; ancestral and SDE samplers leave the inverted path.
 """
 )
 UPSCALED = (
@@ -47,7 +47,8 @@ REPORT = (
     + """\
 - **Load Micrograph** shows its *example* until you choose a file: 16-bit and multi-channel TIFF, stacks, series; set
   z or time to *frames* for a batch. *invert* gives fluorescence the white paper that ink needs.
-- The **fidelity report** says whether edges and objects are where they were; *Restore Size* undoes the padding.
+- The **fidelity report** says whether edges and objects are where they were; *Restore Micrograph Size* undoes the
+  padding.
 """
 )
 
@@ -137,7 +138,7 @@ def micrograph_fidelity() -> Graph:
     style = style_branch(graph, model, INK_WASH)
     matched = adain(graph, content, style)
     nodes = [matched, *sampler(graph, model, content, style.last["style_kv"], matched[0])]
-    back = graph.add("CellStyleRestoreSize", "Restore Size", image=nodes[-1][0], metadata=file["metadata"])
+    back = graph.add("CellStyleRestoreSize", "Restore Micrograph Size", image=nodes[-1][0], metadata=file["metadata"])
     save = saved(graph, back[0])
     report = graph.add(
         "CellStyleFidelity",
@@ -159,7 +160,7 @@ def micrograph_fidelity() -> Graph:
 def _apply(graph: Graph, model, content: Branch, style: Branch):
     return graph.add(
         "CellStyleApply",
-        "Apply Style: the dials",
+        "Cell Style Apply: the dials",
         model=model,
         style_kv=style.last["style_kv"],
         content_query=content.last["content_query"],
