@@ -25,7 +25,9 @@ FILES = [
 
 def mistaken(text: str) -> set[str]:
     """Names made of a title's words that are no part of a title, and names in bold or italics that are no title."""
-    named = set(re.findall(NAME, text))
+    runs = [name.split() for name in re.findall(NAME, text)]
+    spans = [(words, start, end) for words in runs for start in range(len(words)) for end in range(start + 2, 9)]
+    named = {" ".join(words[start:end]) for words, start, end in spans if end <= len(words)}
     marked = set(re.findall(rf"(?<!\*)\*{{1,2}}({NAME})\*{{1,2}}(?!\*)", text))
     twisted = {
         name
