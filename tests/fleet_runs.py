@@ -90,7 +90,7 @@ def start(*arguments: object, **env: str) -> subprocess.Popen:
     )
 
 
-def run(*arguments: object, timeout: float = 300, **env: str) -> tuple[int, str, str]:
+def run(*arguments: object, timeout: float = 900, **env: str) -> tuple[int, str, str]:
     """(exit code, standard output, standard error)"""
     process = start(*arguments, **env)
     try:

@@ -83,7 +83,7 @@ def check_seed(place: Path, seed: int) -> None:
         for word in dice.sample(["ComfyActor", "server_guard.py"], 2):
             wait_for_results(place, dice.randrange(1, 8) + len(list((place / "out").rglob("*.png"))), process)
             os.kill(dice.choice(processes_of(process.pid, word)).pid, signal.SIGKILL)
-        said, _ = process.communicate(timeout=300)
+        said, _ = process.communicate(timeout=900)
     finally:
         process.kill()
     assert process.returncode == 1, said
@@ -104,7 +104,7 @@ def test_actors_and_comfyuis_killed_at_drawn_points_lose_nothing(place, seed):
 def test_a_machine_that_goes_loses_nothing(place):
     process = begin([str(SUPPORT / "ray_cluster.py"), "5", str(place / "out"), *line(place)])
     try:
-        said, _ = process.communicate(timeout=400)
+        said, _ = process.communicate(timeout=900)
     finally:
         process.kill()
     assert process.returncode == 1, said
@@ -129,7 +129,7 @@ def test_it_listens_on_the_loopback_alone_and_ctrl_c_ends_it(place):
         wait_for_results(place, 3, process)
         actors, ports = processes_of(process.pid, "ComfyActor"), listening(process)
         process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate(timeout=600)
     finally:
         process.kill()
     assert process.returncode == 130 and "Interrupted: " in said, said
