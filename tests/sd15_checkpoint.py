@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
+NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float8_e4m3fn: "F8_E4M3"}  # safetensors'
 UNET = {
     "image_size": 32,
     "in_channels": 4,
@@ -66,15 +68,22 @@ def write_sd15_checkpoint(path: Path) -> int:
     return write_random(path, shapes())
 
 
-def write_random(path: Path, tensors: dict[str, torch.Size], seed: int = 0) -> int:
-    """Write tensors of these shapes in fp16; returns the file's size in bytes.
+def write_random(
+    path: Path,
+    tensors: dict[str, torch.Size],
+    seed: int = 0,
+    dtype: torch.dtype = torch.float16,
+    hollow: Callable[[str], bool] = lambda key: False,
+) -> int:
+    """Write tensors of these shapes; returns the file's size in bytes.
 
     Weights are noise of a scale that keeps activations near 1; norms are identities, as after training.
+    hollow: matrices that stay holes in the file, zeros that take no disk.
     """
     header, offset = {}, 0
     for key, shape in tensors.items():
-        end = offset + 2 * shape.numel()
-        header[key] = {"dtype": "F16", "shape": list(shape), "data_offsets": [offset, end]}
+        end = offset + dtype.itemsize * shape.numel()
+        header[key] = {"dtype": NAMES[dtype], "shape": list(shape), "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
@@ -82,16 +91,26 @@ def write_random(path: Path, tensors: dict[str, torch.Size], seed: int = 0) -> i
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
+        start = file.tell()
         for key, entry in header.items():
-            file.write(_values(key, torch.Size(entry["shape"]), block))
+            shape = torch.Size(entry["shape"])
+            if len(shape) > 1 and hollow(key):
+                file.seek(start + entry["data_offsets"][1])
+            else:
+                file.write(_values(key, shape, block, dtype))
+        file.truncate(start + offset)
     return path.stat().st_size
 
 
-def _values(key: str, shape: torch.Size, block: torch.Tensor) -> bytes:
+def _values(key: str, shape: torch.Size, block: torch.Tensor, dtype: torch.dtype) -> bytes:
     if len(shape) < 2:
-        return torch.full(shape, float(key.endswith("weight")), dtype=torch.float16).numpy().tobytes()
+        return _bytes(torch.full(shape, float(key.endswith("weight"))), dtype)
     scale = 0.02 if "embedding" in key else shape[1:].numel() ** -0.5
     whole, rest = divmod(shape.numel(), len(block))
     noise = (block if whole else block[:rest]) * scale
-    values = noise.half().numpy()
-    return values.tobytes() * whole + values[:rest].tobytes()
+    values = _bytes(noise, dtype)
+    return values * whole + values[: rest * dtype.itemsize]
+
+
+def _bytes(values: torch.Tensor, dtype: torch.dtype) -> bytes:
+    return values.to(dtype).view(torch.uint8).numpy().tobytes()

@@ -74,6 +74,16 @@ def with_tiny_model(graph: Graph, kind: str) -> Graph:
     return with_model(graph, RANDOM_LOADER, kind=kind, seed=0)
 
 
+def without_text_encoder(graph: Graph, width: int) -> Graph:
+    """A copy in which random tokens of a width stand for what the text encoder makes of a prompt."""
+    graph = copy.deepcopy(graph)
+    for node_id in nodes_of(graph, "CLIPTextEncode"):
+        graph[node_id] |= {"class_type": "CellStyleTestText", "inputs": {"width": width}}
+    for node_id in nodes_of(graph, "CLIPLoader"):
+        del graph[node_id]
+    return graph
+
+
 def with_small_pictures(graph: Graph, folder: Path, size: tuple[int, int] = (128, 96)) -> Graph:
     """A copy that loads small noise, (width, height), from an input folder where it showed the pack's pictures."""
     graph = copy.deepcopy(graph)

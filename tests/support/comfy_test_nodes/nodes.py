@@ -90,6 +90,23 @@ class CellStyleTestLatent(io.ComfyNode):
         return io.NodeOutput({"samples": x})
 
 
+class CellStyleTestText(io.ComfyNode):
+    """A CONDITIONING of twelve random tokens."""
+
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="CellStyleTestText",
+            category=CATEGORY,
+            inputs=[io.Int.Input("width", min=1)],
+            outputs=[io.Conditioning.Output()],
+        )
+
+    @classmethod
+    def execute(cls, width):
+        return io.NodeOutput([[torch.randn(1, 12, width, generator=torch.Generator().manual_seed(0)), {}]])
+
+
 class CellStyleTestDigest(io.ComfyNode):
     """The SHA-256 of a LATENT's samples, as text: two results are bit-identical when their digests are."""
 
@@ -116,6 +133,7 @@ class TestExtension(ComfyExtension):
             CellStyleTestTinyModel,
             CellStyleTestCountCalls,
             CellStyleTestLatent,
+            CellStyleTestText,
             CellStyleTestDigest,
             CellStyleTestControlNet,
             CellStyleTestFault,
