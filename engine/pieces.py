@@ -9,6 +9,7 @@ import torch
 
 from ..features.wire_values import ContentQuery, StyleKV
 from .dials import Dials, InversionDials
+from .held_palette import HELD_PASSES
 from .invert import invert_and_record
 from .sample import sample_injected
 
@@ -33,9 +34,9 @@ def check_placeless(name: str, conditioning: list, pieces: int) -> None:
                 )
 
 
-def passes_of(pieces: int) -> int:
-    """Passes through the model that `styled_pieces` takes."""
-    return 2 if pieces == 1 else 3 * pieces
+def passes_of(pieces: int, held: bool = False) -> int:
+    """Passes through the model that `styled_pieces` takes; held: `styled_together`."""
+    return HELD_PASSES * pieces if held else 2 if pieces == 1 else 3 * pieces
 
 
 def styled_pieces(
@@ -70,7 +71,7 @@ def styled_pieces(
     inverted, bank = [], None
     for piece in pieces:
         # recompute keeps next to nothing of what is inverted again
-        x, bank = invert(piece, inversion if alone else replace(inversion, storage="recompute"))
+        x, bank = invert(piece, inversion if alone else replace(inversion, storage="recompute", residual_features=""))
         inverted.append(x)
     for piece, x in zip(pieces, start(inverted), strict=True):
         if not alone:

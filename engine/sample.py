@@ -36,6 +36,7 @@ def sample_injected(
     negative=None,
     cfg: float = 1.0,
     progress: Callable[[int], Callable] | None = None,
+    say: bool = True,
 ) -> torch.Tensor:
     """Samples a LATENT with ComfyUI's Euler sampler (DDIM, eta = 0) and the style injected.
 
@@ -44,6 +45,7 @@ def sample_injected(
         latent: the inverted content; a noise mask keeps the content outside it.
         sigmas: levels to sample; those of the inversion where None.
         progress: called with the number of steps; gives the callback (step, denoised, x, steps) of the sampling.
+        say: a line in the log, with the time.
     Returns:
         (B, C, H, W) in LATENT scale.
     Raises:
@@ -84,7 +86,8 @@ def sample_injected(
             seed=0,
         )
     how = "plain DDIM" if patched is model else f"gamma {dials.gamma:g}, tau {dials.tau:g}"
-    logging.info(f"{name}: {steps} steps, {how}, {time.perf_counter() - started:.1f} s")
+    if say:
+        logging.info(f"{name}: {steps} steps, {how}, {time.perf_counter() - started:.1f} s")
     return result.to(comfy.model_management.intermediate_device())
 
 

@@ -21,11 +21,13 @@ def pair_batches(content: torch.Tensor, style: torch.Tensor) -> tuple[torch.Tens
     return content.expand(count, *content.shape[1:]), style.expand(count, *style.shape[1:])
 
 
-def adain(content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
+def adain(content: torch.Tensor, style: torch.Tensor, whole: torch.Tensor | None = None) -> torch.Tensor:
     """(x_c - mean_c) / std_c * std_s + mean_s, per image and channel over height and width only.
 
     Args:
         content: (B, C, ..., H, W); style: (B or 1, C, ..., H', W'), any other size.
+        whole: (B or 1, C, ..., H", W"), what content is a piece of and whose mean and spread count as the content's;
+            the content itself where None.
     Returns:
         (B, C, ..., H, W) in the content's dtype, computed in float32. A channel without spread becomes the style's
         mean: one whose spread is below 1e-5 of its values, which is rounding.
@@ -40,8 +42,9 @@ def adain(content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         to the content's standard deviation; nothing is added here.
     """
     x, y = precise(content), precise(style)
-    mean_c, std_c = spatial_mean(x), spatial_std(x)
-    std_c = std_c.masked_fill(std_c <= _FLAT * spatial_mean(x.square()).sqrt(), 0.0)
+    of = x if whole is None else precise(whole)
+    mean_c, std_c = spatial_mean(of), spatial_std(of)
+    std_c = std_c.masked_fill(std_c <= _FLAT * spatial_mean(of.square()).sqrt(), 0.0)
     return _restyled(x, mean_c, std_c, spatial_mean(y), spatial_std(y)).to(content.dtype)
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import comfy.model_management
 import torch
 from comfy_api.latest import io
 
-from ..engine.dials import Dials, InversionDials
+from ..engine.dials import Dials, InversionDials, StyleSettings
 from ..engine.invert import invert_and_record
 from ..equations.ddim_inversion import SOLVERS
 from ..equations.noise_levels import SPACINGS
 from ..features.wire_values import StyleKV
-from .dial_inputs import injection_inputs
+from .dial_inputs import injection_inputs, settings_input
 from .inversion_inputs import conditioning_input, refinement_input, steps_input
+from .presets import CUSTOM, TransferDials, chosen_dials, preset_inputs
 from .storage_inputs import storage_input
+
+RESIDUAL_BLOCKS = "output.4"
+"""What feature_strength of Cell Style Settings works on, as its help says."""
 
 STARTS = ("noise-preserving", "global")
 """The modes of Latent AdaIN that make sense for a picture in pieces."""
@@ -76,12 +83,59 @@ def piecewise_inputs(content_tooltip: str, style_tooltip: str) -> list:
     ]
 
 
+def look_inputs() -> list:
+    """preset, speed, settings, all optional: a public order, append only. The last inputs of their nodes."""
+    return [*preset_inputs(), settings_input()]
+
+
+class Chosen(NamedTuple):
+    """inversion: of content and style. strength, start: of the AdaIN before the sampling."""
+
+    inversion: InversionDials
+    dials: Dials
+    strength: float
+    start: str
+
+    @property
+    def style_inversion(self) -> InversionDials:
+        """The same without residual features, which only the content has."""
+        return replace(self.inversion, residual_features="")
+
+
 def split_dials(
-    gamma, tau, gamma_curve, gamma_end, steps, solver, spacing, refinement, storage
-) -> tuple[InversionDials, Dials]:
-    """The inputs above as the dials of the inversion and of the injection."""
-    inversion = InversionDials(steps, refinement, storage=storage, solver=solver, spacing=spacing)
-    return inversion, Dials(gamma, tau, gamma_curve, gamma_end)
+    gamma,
+    tau,
+    gamma_curve,
+    gamma_end,
+    strength,
+    start,
+    steps,
+    solver,
+    spacing,
+    refinement,
+    storage,
+    preset=CUSTOM,
+    speed=CUSTOM,
+    settings: StyleSettings | None = None,
+) -> Chosen:
+    """How to invert, to start and to inject, of the inputs above; a preset goes before the dials that it sets."""
+    fine = settings or StyleSettings()
+    own = TransferDials(
+        *(gamma, tau, gamma_curve, gamma_end, strength, start, fine.adain_rate, fine.adain_end),
+        *(steps, solver, spacing),
+    )
+    d = chosen_dials(preset, speed, own)
+    fine = replace(fine, adain_rate=d.adain_rate, adain_end=d.adain_end)
+    inversion = InversionDials(
+        d.steps,
+        refinement,
+        storage=storage,
+        residual_features=RESIDUAL_BLOCKS if fine.feature_strength else "",
+        solver=d.solver,
+        spacing=d.spacing,
+    )
+    dials = Dials(d.gamma, d.tau, d.gamma_curve, d.gamma_end, settings=fine)
+    return Chosen(inversion, dials, d.strength, d.start)
 
 
 def check_pictures(image: torch.Tensor, what: str) -> torch.Tensor:

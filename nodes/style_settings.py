@@ -20,8 +20,9 @@ class CellStyleSettings(io.ComfyNode):
             display_name="Cell Style Settings",
             category=CATEGORY,
             description=(
-                "Finer dials for Injected Sampler and Cell Style Apply, each from a paper and each off as it comes: "
-                "when queries are kept, gamma by layer, AdaIN at every step, tau by image size, residual features."
+                "Finer dials for Injected Sampler, Cell Style Apply, tiles and frames, each from a paper and each off "
+                "as it comes: when queries are kept, gamma by layer, AdaIN at every step, tau by image size, residual "
+                "features."
             ),
             search_aliases=["plug and play", "residual features", "per-step adain", "DiffuseST", "gamma per layer"],
             inputs=[

@@ -9,11 +9,20 @@ import torch.nn.functional as F
 from comfy_api.latest import io
 
 from ..common.pairing import one_or_all, paired_count
+from ..engine.held_palette import styled_together
 from ..engine.inverted_latent import inversion_of, restarted
 from ..engine.pieces import check_placeless, passes_of, styled_pieces
 from ..equations.tiles import TileLayout, blend, cut, lay_tiles, mosaic
 from ..node_parts.preview import SharedPreview
-from ..node_parts.transfer_inputs import capture_style, check_pictures, decode, encode, piecewise_inputs, split_dials
+from ..node_parts.transfer_inputs import (
+    capture_style,
+    check_pictures,
+    decode,
+    encode,
+    look_inputs,
+    piecewise_inputs,
+    split_dials,
+)
 from ..node_parts.wire_types import CATEGORY
 from .latent_adain import with_one_palette
 
@@ -75,6 +84,7 @@ class CellStyleTiledTransfer(io.ComfyNode):
                     optional=True,
                     tooltip="Where the style goes; elsewhere the content stays as it is. One, or one a content image.",
                 ),
+                *look_inputs(),
             ],
             outputs=[
                 io.Image.Output(
@@ -92,12 +102,10 @@ class CellStyleTiledTransfer(io.ComfyNode):
         vae,
         content,
         style,
-        strength,
-        start,
         tile_size,
         overlap,
         mask=None,
-        **settings,
+        **looks,
     ):
         content, style = check_pictures(content, "content"), check_pictures(style, "style")
         count = paired_count(len(content), len(style), "contents", "styles")
@@ -113,24 +121,29 @@ class CellStyleTiledTransfer(io.ComfyNode):
             (content.shape[1] // factor, content.shape[2] // factor), tile_size // factor, overlap // factor
         )
         check_placeless(NAME, conditioning, len(layout))
-        inversion, dials = split_dials(**settings)
-        preview = SharedPreview(model, len(style) + count * passes_of(len(layout)))
+        chosen = split_dials(**looks)
+        held = bool(chosen.dials.fine.adain_rate) and len(layout) > 1
+        preview = SharedPreview(model, len(style) + count * passes_of(len(layout), held))
+        wired = (NAME, model, conditioning)
 
         results = []
         for n in range(count):
             if n < len(style):  # else the one style for all is captured already
-                style_kv, style_noise = capture_style(
-                    NAME, model, conditioning, encode(vae, style[n : n + 1]), inversion, preview
-                )
+                latent = encode(vae, style[n : n + 1])
+                style_kv, style_noise = capture_style(*wired, latent, chosen.style_inversion, preview)
             picture = content[n % len(content)][None]
 
             def starts(inverted: list[dict], style_noise=style_noise) -> list[dict]:
-                whole = with_one_palette(mosaic_latent(inverted, layout), style_noise, strength, start)
+                whole = with_one_palette(mosaic_latent(inverted, layout), style_noise, chosen.strength, chosen.start)
                 parts = cut(whole["samples"], layout)
                 return [restarted(latent, part) for latent, part in zip(inverted, parts, strict=True)]
 
             tiles = [encode(vae, tile) for tile in _cut_pixels(picture, layout.times(factor))]
-            styled = list(styled_pieces(NAME, model, conditioning, tiles, style_kv, starts, inversion, dials, preview))
+            how = (tiles, style_kv, starts, chosen.inversion, chosen.dials)
+            if held:
+                styled = list(styled_together(*wired, *how, lambda parts: mosaic(parts, layout), preview))
+            else:
+                styled = list(styled_pieces(*wired, *how, preview))
             decoded = (decode(vae, latent).movedim(-1, 1) for latent in styled)
             result = blend(decoded, layout.times(factor)).movedim(1, -1)
             if masks is not None:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
+from ..engine.held_palette import styled_together
 from ..engine.inverted_latent import inversion_of, restarted
 from ..engine.pieces import passes_of, styled_pieces
 from ..node_parts.preview import SharedPreview
-from ..node_parts.transfer_inputs import capture_style, check_pictures, decode, encode, piecewise_inputs, split_dials
+from ..node_parts.transfer_inputs import (
+    capture_style,
+    check_pictures,
+    decode,
+    encode,
+    look_inputs,
+    piecewise_inputs,
+    split_dials,
+)
 from ..node_parts.wire_types import CATEGORY
 from .latent_adain import with_one_palette
 
@@ -42,38 +51,46 @@ class CellStyleTransferFrames(io.ComfyNode):
                         "in proportion. The result is the same."
                     ),
                 ),
+                *look_inputs(),
             ],
             outputs=[io.Image.Output(display_name="images", tooltip="The frames in the style's texture and colours.")],
         )
 
     @classmethod
-    def execute(cls, model, conditioning, vae, content, style, strength, start, frames_at_once, **settings):
+    def execute(cls, model, conditioning, vae, content, style, frames_at_once, **looks):
         content, style = check_pictures(content, "content"), check_pictures(style, "style")
         if len(style) > 1:
             raise ValueError(f"{len(style)} styles for one scene; connect one style picture.")
-        inversion, dials = split_dials(**settings)
+        chosen = split_dials(**looks)
         groups = content.split(frames_at_once)
-        preview = SharedPreview(model, 1 + passes_of(len(groups)))
-        style_kv, style_noise = capture_style(NAME, model, conditioning, encode(vae, style), inversion, preview)
+        held = bool(chosen.dials.fine.adain_rate) and len(content) > 1
+        preview = SharedPreview(model, 1 + passes_of(len(groups), held))
+        wired = (NAME, model, conditioning)
+        style_kv, style_noise = capture_style(*wired, encode(vae, style), chosen.style_inversion, preview)
 
         def starts(inverted: list[dict]) -> list[dict]:
-            whole = with_one_palette(_side_by_side(inverted), style_noise, strength, start)
+            whole = with_one_palette(_side_by_side(inverted), style_noise, chosen.strength, chosen.start)
             frames = _apart(whole["samples"], len(content)).split(frames_at_once)
             return [restarted(latent, part) for latent, part in zip(inverted, frames, strict=True)]
 
         latents = [encode(vae, group) for group in groups]
-        styled = list(styled_pieces(NAME, model, conditioning, latents, style_kv, starts, inversion, dials, preview))
+        how = (latents, style_kv, starts, chosen.inversion, chosen.dials)
+        if held:
+            styled = list(styled_together(*wired, *how, _row, preview))
+        else:
+            styled = list(styled_pieces(*wired, *how, preview))
         return io.NodeOutput(torch.cat([decode(vae, latent) for latent in styled]))
 
 
 def _side_by_side(latents: list[dict]) -> dict:
     """The frames of inverted LATENTs as one wide picture, so that a statistic of it is of all frames."""
+    cleans = _row([inversion_of(latent).clean for latent in latents])
+    return restarted(latents[0], _row([latent["samples"] for latent in latents]), cleans)
 
-    def row(groups: list[torch.Tensor]) -> torch.Tensor:
-        return torch.cat(groups).movedim(0, 2).flatten(2, 3)[None]
 
-    cleans = row([inversion_of(latent).clean for latent in latents])
-    return restarted(latents[0], row([latent["samples"] for latent in latents]), cleans)
+def _row(groups: list[torch.Tensor]) -> torch.Tensor:
+    """Groups of frames (B, C, h, w) side by side, (1, C, h, F * w)."""
+    return torch.cat(groups).movedim(0, 2).flatten(2, 3)[None]
 
 
 def _apart(wide: torch.Tensor, count: int) -> torch.Tensor:

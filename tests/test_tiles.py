@@ -10,8 +10,10 @@ import pytest
 import run_nodes
 import torch
 from cellstyle.engine import pieces
+from cellstyle.engine.dials import StyleSettings
 from cellstyle.equations.tiles import blend, cut, lay_tiles, mosaic
 from cellstyle.node_parts import transfer_inputs
+from cellstyle.nodes import tiled_transfer
 from cellstyle.nodes.tiled_transfer import CellStyleTiledTransfer
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model, tiny_vae
 from hypothesis import given, settings
@@ -24,6 +26,9 @@ SETTINGS = {
     "spacing": "linspace",
     "refinement": 0, "gamma_curve": "constant", "gamma_end": 0.75, "storage": "ram", "tile_size": 128, "overlap": 64,
 }  # fmt: skip
+
+
+HELD = StyleSettings(adain_rate=0.4, adain_end=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +104,26 @@ def test_tiles_that_differ_fade_into_each_other():
 def test_a_picture_of_one_tile_is_the_untiled_result_bit_for_bit(wired, size, mode):
     content, style = picture(*size), picture(64, 80, seed=1)
     assert torch.equal(tiled(wired, content, style, start=mode), untiled(wired, content, style, mode))
+    held = {"settings": HELD}
+    assert torch.equal(tiled(wired, content, style, start=mode, **held), untiled(wired, content, style, mode, **held))
+
+
+def test_colours_are_held_by_the_statistics_of_the_whole(wired, monkeypatch):
+    """At full rate the last step leaves the mosaic with the style's mean and spread, and each tile with its own."""
+    latents = []
+
+    def decoded(vae, latent):
+        latents.append(latent)
+        return transfer_inputs.decode(vae, latent)
+
+    monkeypatch.setattr(tiled_transfer, "decode", decoded)
+    content, style = picture(128, 256) * 0.2, picture(128, 128, seed=1)
+    content[:, :, 128:] += 0.7
+    tiled(wired, content, style, settings=StyleSettings(adain_rate=1.0, adain_end=1.0))
+    whole, want = mosaic(latents, lay_tiles((16, 32), 16, 8)), wired["vae"].encode(style)
+    for statistic in (torch.mean, torch.std):
+        torch.testing.assert_close(statistic(whole, (2, 3)), statistic(want, (2, 3)), atol=2e-3, rtol=2e-3)
+    assert (latents[0].mean((2, 3)) - latents[-1].mean((2, 3))).abs().max() > 2e-3
 
 
 def seam_visibility(result: torch.Tensor, borders: list[int]) -> float:
@@ -126,14 +151,17 @@ def demo() -> tuple[dict, torch.Tensor, torch.Tensor]:
     return wired, *(torch.tensor(np.asarray(p, np.float32) / 255)[None] for p in (content, style))
 
 
-def test_no_seam_is_seen(demo):
+@pytest.mark.parametrize("held", [False, True])
+def test_no_seam_is_seen(demo, held):
     wired, content, style = demo
-    result = tiled(wired, content, style, steps=4)
+    result = tiled(wired, content, style, steps=4, settings=HELD if held else None)
     spans = lay_tiles((16, 56), 16, 8).times(8).columns
     edges = [start for start, _ in spans[1:]] + [stop for _, stop in spans[:-1]]
     middles = [(stop + start) // 2 for (_, stop), (start, _) in pairwise(spans)]
     assert seam_visibility(result, edges) <= 1.1
     assert seam_visibility(result, middles) <= 1.1
+    if held:
+        return
     # and the measure sees a seam: tiles side by side, each with a palette of its own
     tiles = [tiled(wired, content[:, :128, left : left + 128], style, steps=4) for left in (0, 128, 256)]
     assert seam_visibility(torch.cat(tiles, 2), [128, 256]) > 1.5
