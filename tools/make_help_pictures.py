@@ -15,7 +15,7 @@ from picture_studio import START, Studio
 from bench_models import ROOT, use_pack
 
 TARGET = ROOT / "web" / "docs" / "images"
-TILE, GAP, LABEL = 184, 6, 22
+TILE, GAP, LABEL, FONT = 248, 8, 34, 23  # read at 356 pixels, the width of the editor's side panel
 PAPER, INK = "#fbfaf7", "#3c3c41"
 STYLES = {"porcelain": "porcelain", "ink wash": "ink_wash", "durian": "durian", "mural": "mural"}
 
@@ -107,7 +107,7 @@ def blend(studio: Studio) -> Iterator[list[tuple]]:
     palettes = mixed(small, CellStyleSettings.execute(**finer).result[0], **masks)
     yield [("content", studio.picture(content)), *weighted]
     given = [(f"style {i}", studio.picture(name)) for i, name in enumerate(names, 1)]
-    yield [*given, ("masks, left and right", mixed(small, **masks)), ("the same, adain_rate 0.4", palettes)]
+    yield [*given, ("masks, left and right", mixed(small, **masks)), ("with adain_rate 0.4", palettes)]
 
 
 def sweep(studio: Studio) -> Iterator[list[tuple]]:
@@ -160,6 +160,14 @@ PICTURES = {
 }
 
 
+def wrapped(rows: list[list[tuple]]) -> list[list[tuple]]:
+    """The rows in two halves of their columns, one half below the other: three columns at most of five."""
+    longest = max(map(len, rows))
+    half = longest if longest < 4 else (longest + 1) // 2
+    parts = [row[start : start + half] for start in range(0, longest, half) for row in rows]
+    return [part for part in parts if part]
+
+
 def compose(rows: list[list[tuple]]):
     """Rows of (label, IMAGE or None) as one picture; an IMAGE alone in its row is shown whole."""
     from PIL import Image, ImageDraw, ImageFont
@@ -169,15 +177,19 @@ def compose(rows: list[list[tuple]]):
 
     if len(rows) == 1 and len(rows[0]) == 1:
         return as_picture(rows[0][0][1])
-    width = max(len(row) for row in rows) * (TILE + GAP) + GAP
-    sheet = Image.new("RGB", (width, len(rows) * (TILE + LABEL + GAP) + GAP), PAPER)
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for y, row in enumerate(rows):
+    rows = wrapped(rows)
+    labels = [LABEL if any(label for label, _ in row) else 0 for row in rows]
+    width = max(map(len, rows)) * (TILE + GAP) + GAP
+    sheet = Image.new("RGB", (width, sum(labels) + len(rows) * (TILE + GAP) + GAP), PAPER)
+    draw, font, top = ImageDraw.Draw(sheet), ImageFont.load_default(FONT), GAP
+    for row, height in zip(rows, labels, strict=True):
+        top += height
         for x, (label, image) in enumerate(row):
-            left, top = GAP + x * (TILE + GAP), GAP + y * (TILE + LABEL + GAP)
-            draw.text((left + 2, top + 1), label, INK, font)
+            left = GAP + x * (TILE + GAP)
+            draw.text((left + 2, top - 5), label, INK, font, anchor="ls")
             if image is not None:
-                sheet.paste(as_picture(image).resize((TILE, TILE), Image.Resampling.LANCZOS), (left, top + LABEL))
+                sheet.paste(as_picture(image).resize((TILE, TILE), Image.Resampling.LANCZOS), (left, top))
+        top += TILE + GAP
     return sheet
 
 
