@@ -5,8 +5,8 @@
 
 Rows: picture (seconds from pixels to pixels), steps (a, b: injection and capture a step), transfer (c: whole runs, and
 through the server's cache), memory (d), scaling (e: size, steps, batch), quality (f: round-trip error per call),
-tiles (cost against size, seams), transformers (g: a step of Flux, Z-Image and Qwen-Image). Times on a shared machine
-wander, so only ratios within a run mean anything.
+tiles (cost against size, seams), frames (memory of a time-lapse by groups), transformers (g: a step of Flux, Z-Image
+and Qwen-Image). Times on a shared machine wander, so only ratios within a run mean anything.
 """
 
 import require_python  # noqa: F401  first: an old Python cannot even parse what follows
@@ -22,7 +22,7 @@ from host import add_version_option, prepare, run_tool
 from host_layout import ENV_VERSION, PATIENT_THREADS
 
 INSIDE = "CELLSTYLE_INSIDE_HOST"  # set once this runs in the host's own Python
-ROWS = ("picture", "steps", "transfer", "memory", "scaling", "quality", "fleet", "tiles", "transformers")
+ROWS = ("picture", "steps", "transfer", "memory", "scaling", "quality", "fleet", "tiles", "frames", "transformers")
 MODELS = ("tiny", "demo", "sd15-fp32", "sd15-bf16", "sd15-fp16")  # fp16 on a GPU alone, the other two on a CPU
 
 

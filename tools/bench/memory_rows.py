@@ -50,14 +50,15 @@ def transfers(options) -> Iterator[dict]:
             if storage == "device" and not on_gpu():  # on a CPU that is RAM
                 continue
             task.update(storage=storage, feature=feature)
-            peaks = _in_a_process(task)
-            plain = plain or peaks
+            measured = in_a_process(task)
+            plain = plain or measured
             if storage != "plain":
-                above = {key: peaks[key] - plain[key] for key in ("ram", "device")}
-                yield {**task, **peaks, **above, "mode": f"{storage}, {feature}"}
+                above = {key: measured[key] - plain[key] for key in ("ram", "device")}
+                yield {**task, **measured, **above, "mode": f"{storage}, {feature}"}
 
 
-def _in_a_process(task: dict) -> dict:
+def in_a_process(task: dict) -> dict:
+    """What `measure` of its row says of a task, in a process of its own."""
     script = Path(__file__).resolve().parent.parent / "bench.py"
     done = subprocess.run(
         [sys.executable, str(script), "--child", json.dumps(task)], capture_output=True, text=True, check=True
@@ -81,7 +82,7 @@ def measure(task: dict) -> dict:
     log.addHandler(said)
     log.setLevel(logging.INFO)
     subject.plain(content, torch.tensor([1.0, 0.0]))  # loads the model
-    before = _reset_peaks()
+    before = reset_peaks()
     if storage == "plain":
         subject.plain(content, torch.linspace(14, 0, 4))
         kept = 0
@@ -90,7 +91,7 @@ def measure(task: dict) -> dict:
         style_kv, _ = subject.capture(style, task["steps"], storage, task["feature"])
         subject.sample(inverted, style_kv, query)
         kept = query.bank.nbytes() + style_kv.bank.nbytes()
-    ram, device = _peaks()
+    ram, device = peaks()
     log.removeHandler(said)
     return {"ram": ram - before[0], "device": device - before[1], "kept": kept, "predicted": said.bytes}
 
@@ -106,16 +107,18 @@ class _Announced(logging.Handler):
             self.bytes += float(text.split("; about ")[1].split(" MB")[0]) * 1e6
 
 
-def _reset_peaks() -> tuple[int, int]:
+def reset_peaks() -> tuple[int, int]:
+    """Lets the peaks start anew; gives what is in use now."""
     import torch
 
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts anew
-    return _peaks()
+    return peaks()
 
 
-def _peaks() -> tuple[int, int]:
+def peaks() -> tuple[int, int]:
+    """Peak bytes of the process, and on the device."""
     import torch
 
     ram = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024

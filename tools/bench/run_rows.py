@@ -31,16 +31,19 @@ def child(options) -> int:
     """One memory measurement, in this process of its own; prints JSON."""
     use_pack()
     import comfy.utils
-    from memory_rows import measure
+    import frame_rows
+    import memory_rows
 
     comfy.utils.PROGRESS_BAR_ENABLED = False
 
-    print(json.dumps(measure(json.loads(options.child))))
+    task = json.loads(options.child)
+    print(json.dumps((frame_rows if "frames" in task else memory_rows).measure(task)))
     return 0
 
 
 def _rows(name: str):
     import fleet_rows
+    import frame_rows
     import memory_rows
     import picture_rows
     import scaling_rows
@@ -66,6 +69,7 @@ def _rows(name: str):
         "quality": quality,
         "fleet": fleet_rows.rows,
         "tiles": tile_rows.rows,
+        "frames": frame_rows.rows,
         "transformers": transformer_rows.rows,
     }[name]
 
