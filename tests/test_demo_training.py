@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import sys
 
@@ -59,6 +60,29 @@ def test_references_stay_clean_and_queries_change_their_look_but_little_at_low_n
     assert np.mean(high) > 0.02
     whole = (cached["looks"].float() - cached["latents"].float()).square().mean(dim=(1, 2, 3)).sqrt().max()
     assert not low or max(low) < 2 * whole
+
+
+def test_an_empty_field_takes_another_pictures_colours_and_stays_flat(cached, generator):
+    """Half of the pictures are one tone around a noisy patch: a query of them, wherever it counts, is one tone."""
+    own = cached["latents"].float()
+    own[1::2] += torch.randn(6, 16, 32, 32, generator=generator)
+    own[::2] = own[::2].mean(dim=(-2, -1), keepdim=True)
+    own[::2, :, :12, :12] += torch.randn(6, 16, 12, 12, generator=generator)
+    batches = train_batches.Batches({**cached, "latents": own.half()}, SIGMAS, 1.0, generator)
+    assert batches.empty.tolist() == [0, 2, 4, 6, 8, 10]
+    read = 0
+    for _ in range(20):
+        batch = batches.draw(16, 16)
+        halves = (batch.target.chunk(2), batch.shown.chunk(2)[1:], batch.counts.chunk(2)[1:])
+        for reference, target, shown, counts in zip(*itertools.chain(*halves), strict=True):
+            if counts.all():  # both are of one picture, in its own colours or in another's
+                continue
+            read += 1
+            assert torch.equal(shown, target)
+            tone = target[:, counts[0] > 0]
+            assert tone.numel() == 0 or tone.std(dim=1).max() < 0.05
+            assert tone.numel() == 0 or (tone.mean(dim=1) - reference.mean(dim=(1, 2))).abs().max() < 1.5
+    assert read > 5
 
 
 def test_only_the_injected_layers_read_the_first_half():

@@ -1,4 +1,8 @@
-"""Batches that teach attention to read a look: clean references, and queries of the same picture in another look."""
+"""Batches that teach attention to read a look: clean references, and queries of the same picture in another look.
+
+A part of them teaches that flat stays flat: a picture with an empty field takes another's colours, as the
+noise-preserving start gives them, and where it is empty it stays so, whatever texture the reference has.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,9 @@ import torch
 ALIGNED = 0.85  # share of the swapped looks that keep the crop's mean: AdaIN moves that one, attention the rest
 WHOLE = 0.3  # share of the swapped looks that are not diluted
 TEXTURED = 0.6  # share of the swapped looks that carry another picture's texture
+FLAT_READS = 0.12  # share of the pairs whose query is an empty field and whose reference is another picture
+FLAT_OWN = 0.1  # share of the pairs that are one picture with an empty field, in another's colours
+FLAT = 0.15  # a place is flat where no latent around leaves the mean of its neighbours by more (their spread is 1)
 
 
 @dataclass(frozen=True)
@@ -16,15 +23,25 @@ class Batch:
     """shown: what the network sees before noise; target: what it should find; both (2 * count, 16, size, size).
 
     t (2 * count,): noise levels 0..999. The first half are references, the second half queries that read theirs.
+    counts (2 * count, 1, size, size): 1 where the target is known, else 0.
     """
 
     shown: torch.Tensor
     target: torch.Tensor
     t: torch.Tensor
+    counts: torch.Tensor
 
 
 def mean_of(x: torch.Tensor) -> torch.Tensor:
     return x.mean(dim=(-2, -1), keepdim=True)
+
+
+def flat_places(x: torch.Tensor) -> torch.Tensor:
+    """(N, 1, H, W) bool: where latents (N, C, H, W) hardly leave the mean of their neighbours, nor do those around."""
+    functional = torch.nn.functional
+    around = functional.avg_pool2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    moved = (x - around).square().mean(1, keepdim=True).sqrt()
+    return functional.max_pool2d(moved, 3, 1, 1) < FLAT
 
 
 class Batches:
@@ -35,6 +52,11 @@ class Batches:
         self.mean, self.std = (cached[name].view(-1, 1, 1) for name in ("mean", "std"))
         self.own, self.looks, self.soft = (cached[name] for name in ("latents", "looks", "soft"))
         self.sigmas, self.look, self.generator = sigmas, look, generator
+        normal = [(part.float() - self.mean) / self.std for part in self.own.split(256)]
+        self.means = torch.cat([mean_of(part) for part in normal])
+        self.spreads = torch.cat([part.std(dim=(-2, -1), keepdim=True) for part in normal])
+        shares = torch.cat([flat_places(part).float().mean(dim=(1, 2, 3)) for part in normal])
+        self.empty = (shares > 0.3).nonzero().flatten()
 
     def chance(self, count: int) -> torch.Tensor:
         return torch.rand((count, 1, 1, 1), generator=self.generator)
@@ -49,17 +71,50 @@ class Batches:
         return (torch.stack(cut).float() - self.mean) / self.std
 
     def draw(self, count: int, size: int) -> Batch:
-        """count references and count queries of the same pictures at the same levels."""
+        """count references and count queries of the same pictures at the same levels, some of them flat."""
         chosen = torch.randint(len(self.own), (count,), generator=self.generator).tolist()
         places = self.corners(count, size)
         reference = self.crops(self.own, chosen, self.corners(count, size), size)
         target = self.crops(self.own, chosen, places, size)
         t = torch.randint(1000, (count,), generator=self.generator)
-        shown = target
+        shown, counts = target, torch.ones(count, 1, size, size)
         if self.look > 0:
             other = self._other_look(target, self.crops(self.looks, chosen, places, size), size)
             shown = torch.lerp(target, other, self._share(self.sigmas[t].view(-1, 1, 1, 1)))
-        return Batch(torch.cat([reference, shown]), torch.cat([reference, target]), t.repeat(2))
+            if len(self.empty):
+                reference, shown, target, counts = self._flat(chosen, reference, shown, target)
+        return Batch(
+            torch.cat([reference, shown]),
+            torch.cat([reference, target]),
+            t.repeat(2),
+            torch.cat([torch.ones_like(counts), counts]),
+        )
+
+    def _flat(self, chosen: list[int], reference, shown, target) -> tuple[torch.Tensor, ...]:
+        """Some pairs become pictures with an empty field, in the chosen pictures' colours.
+
+        Returns (reference, shown, target, counts). Where the chosen picture stays the reference, only the empty places
+        of the query count: what a styled cell looks like nobody knows, but its surroundings are one tone.
+        """
+        count, size = len(chosen), target.shape[-1]
+        which = torch.randint(len(self.empty), (count,), generator=self.generator)
+        pictures = self.empty[which].tolist()
+
+        def recoloured(of: torch.Tensor) -> torch.Tensor:
+            """As noise-preserving AdaIN does: mean of the chosen picture, its spread where that is less."""
+            scale = (self.spreads[chosen] / self.spreads[pictures]).clamp(max=1)
+            return (of - self.means[pictures]) * scale + self.means[chosen]
+
+        query, own = (self.crops(self.own, pictures, self.corners(count, size), size) for _ in range(2))
+        dice = self.chance(count)
+        reads, is_own = dice < FLAT_READS, (dice >= FLAT_READS) & (dice < FLAT_READS + FLAT_OWN)
+        flat, either = recoloured(query), reads | is_own
+        return (
+            torch.where(is_own, recoloured(own), reference),
+            torch.where(either, flat, shown),
+            torch.where(either, flat, target),
+            torch.where(reads, flat_places(query), True).float(),
+        )
 
     def _other_look(self, target: torch.Tensor, other: torch.Tensor, size: int) -> torch.Tensor:
         """The look, mostly with a third picture's texture on it, mostly moved to the target's mean."""
@@ -72,7 +127,11 @@ class Batches:
         return torch.where(self.chance(count) < ALIGNED, aligned, other)
 
     def _share(self, sigma: torch.Tensor) -> torch.Tensor:
-        """How much of the other look a query shows, 0..1; at most sigma: below, it could not be undone."""
+        """How much of the other look a query shows, 0..1; at most sigma squared.
+
+        What is taken away at low noise has to be small beside the noise itself, or the way from picture to noise bends
+        there and inversion does not come back.
+        """
         count = len(sigma)
         amount = torch.where(self.chance(count) < WHOLE, 1.0, self.chance(count))
-        return amount * sigma.clamp(max=1) * (self.chance(count) < self.look)
+        return amount * sigma.clamp(max=1).square() * (self.chance(count) < self.look)

@@ -2,7 +2,7 @@
 
     python tools/demo_model/train_unet.py --minutes 48 [--resume | --init-from demo_model/cellstyle_demo.safetensors]
 
-v-prediction on Stable Diffusion's schedule, the error of the clean picture weighted by min(5, 1 + 1 / sigma^2), 8 norm
+v-prediction on Stable Diffusion's schedule, the error of the clean picture weighted by min(10, 1 + 1 / sigma^2), 8 norm
 groups. Half of every batch are clean crops with keys and values of their own; the other half are queries whose
 self-attention in output blocks 6..11 reads keys and values of the first half, another crop of the same picture at the
 same level. The queries are shown in another look (train_batches.py) and have to find the reference's. So the network
@@ -33,6 +33,7 @@ REFERENCE_BLOCKS = range(6, 12)
 LR_MUON, LR_ADAM = 0.008, 1e-3
 EDGES = ("input_blocks.0.", "out.2.")
 EMA = 0.997
+MOST = 10  # the largest weight of an error
 KEEP_EVERY = 20 * 60  # seconds between the states that stay for export.py --average
 ATTENTION_START = 2.5
 ATTENTION = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
@@ -96,8 +97,10 @@ class Trainer:
         """(weighted loss, squared error of the clean latents in references and queries) of one batch."""
         batch = self.batches.draw(count // 2, size)
         found = self.denoise(batch, {"patches": {"attn1_patch": [read_reference]}})
-        error = (found - batch.target.to(self.device)).square().mean(dim=(1, 2, 3))
-        weight = (1 + self.sigmas[batch.t].to(self.device) ** -2).clamp(max=5)
+        counts = batch.counts.to(self.device)
+        error = (found - batch.target.to(self.device)).square().mean(dim=1, keepdim=True) * counts
+        error = error.sum(dim=(1, 2, 3)) / counts.sum(dim=(1, 2, 3)).clamp(min=1)
+        weight = (1 + self.sigmas[batch.t].to(self.device) ** -2).clamp(max=MOST)
         own, read = error.detach().chunk(2)
         return (weight * error).mean(), {"reference": own.mean().item(), "query": read.mean().item()}
 
@@ -121,6 +124,8 @@ class Trainer:
 
     def resume(self) -> None:
         state = torch.load(CHECKPOINT, weights_only=False, map_location=self.device)
+        if self.settings["attention_start"] is None:  # not given
+            self.settings["attention_start"] = state["settings"]["attention_start"]
         if state["settings"] != self.settings:
             raise SystemExit(f"The checkpoint was trained with {state['settings']}, not with {self.settings}.")
         for name in ("step", "samples", "earlier_samples", "seconds", "curve", "seed"):
@@ -214,7 +219,7 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--init-from", metavar="FILE")
     options = parser.parse_args()
-    if options.attention_start is None:
+    if options.attention_start is None and not options.resume:
         options.attention_start = 0.0 if options.init_from else ATTENTION_START
     run(train, options, options.processes)
 
