@@ -11,7 +11,7 @@ from torch import nn
 FACTOR = 8
 PATCH = 3 * FACTOR * FACTOR
 LATENT_CHANNELS = 16
-FINE, COARSE = 64, 128  # widths at 1/4 and 1/8
+FINE, COARSE = 64, 128  # widths at 1/4 and 1/8; a file's decoder may be wider
 
 
 class Residual(nn.Module):
@@ -32,8 +32,9 @@ class PatchAutoencoder(nn.Module):
     The interface is that of ComfyUI's autoencoders, so comfy.sd.VAE takes it as its first_stage_model.
     """
 
-    def __init__(self, latent_channels: int = LATENT_CHANNELS):
+    def __init__(self, latent_channels: int = LATENT_CHANNELS, decoder_widths: tuple[int, int] = (FINE, COARSE)):
         super().__init__()
+        fine, coarse = decoder_widths
         self.to_latent = nn.Conv2d(PATCH, latent_channels, 1)
         self.to_patch = nn.Conv2d(latent_channels, PATCH, 1)
         self.encoder = nn.Sequential(
@@ -42,9 +43,9 @@ class PatchAutoencoder(nn.Module):
             *(Residual(COARSE), Residual(COARSE), nn.Conv2d(COARSE, latent_channels, 3, padding=1)),
         )
         self.decoder = nn.Sequential(
-            *(nn.Conv2d(latent_channels, COARSE, 3, padding=1), Residual(COARSE), Residual(COARSE), Residual(COARSE)),
-            *(nn.Conv2d(COARSE, 4 * FINE, 1), nn.PixelShuffle(2), Residual(FINE), Residual(FINE), Residual(FINE)),
-            *(nn.Conv2d(FINE, 48, 3, padding=1), nn.PixelShuffle(4)),
+            *(nn.Conv2d(latent_channels, coarse, 3, padding=1), Residual(coarse), Residual(coarse), Residual(coarse)),
+            *(nn.Conv2d(coarse, 4 * fine, 1), nn.PixelShuffle(2), Residual(fine), Residual(fine), Residual(fine)),
+            *(nn.Conv2d(fine, 48, 3, padding=1), nn.PixelShuffle(4)),
         )
         self.smooth = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.SiLU(), nn.Conv2d(16, 3, 3, padding=1))
 
@@ -54,3 +55,8 @@ class PatchAutoencoder(nn.Module):
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         x = nn.functional.pixel_shuffle(self.to_patch(latents), FACTOR) + self.decoder(latents)
         return x + self.smooth(x)
+
+
+def decoder_widths(state: dict[str, torch.Tensor]) -> tuple[int, int]:
+    """(fine, coarse) widths of the decoder that a PatchAutoencoder's weights are of."""
+    return state["decoder.9.weight"].shape[1], state["decoder.0.weight"].shape[0]

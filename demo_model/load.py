@@ -14,7 +14,7 @@ import comfy.utils
 
 from . import weights
 from .architecture import UNET_CONFIG, set_norm_groups
-from .autoencoder import LATENT_CHANNELS, PatchAutoencoder
+from .autoencoder import LATENT_CHANNELS, PatchAutoencoder, decoder_widths
 from .latent_space import CellStyleDemoLatents
 
 
@@ -73,7 +73,7 @@ def _model(tensors: dict, prediction: str, groups: int) -> comfy.model_patcher.M
 def _vae(state: dict) -> comfy.sd.VAE:
     """ComfyUI's VAE around our autoencoder: a stock VAE of the same factor and channels, its network exchanged."""
     vae = comfy.sd.VAE(sd=comfy.taesd.taesd.TAESD(latent_channels=LATENT_CHANNELS).state_dict())
-    network = PatchAutoencoder(LATENT_CHANNELS).eval()
+    network = PatchAutoencoder(LATENT_CHANNELS, decoder_widths(state)).eval()
     network.load_state_dict(state)
     network.to(vae.vae_dtype)
     archive = getattr(management, "archive_model_dtypes", None)

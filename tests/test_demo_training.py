@@ -124,6 +124,22 @@ def test_attention_starts_where_tokens_are_alike(generator):
         assert attention_start.logit_spread(block, forward) == pytest.approx(2.5, rel=0.02)
 
 
+def test_a_wider_decoder_begins_as_the_same_function_and_its_widths_are_read_from_the_weights(generator):
+    net = networks.build_autoencoder(torch.rand(4, 3, 64, 64, generator=generator) * 2 - 1)
+    for parameter in net.parameters():
+        parameter.data += 0.02 * torch.randn(parameter.shape, generator=generator)
+    wide = networks.widened(net, (96, 160))
+    assert networks.decoder_widths(wide.state_dict()) == (96, 160)
+    assert networks.decoder_widths(net.state_dict()) == (64, 128)
+    latents = torch.randn(1, 16, 8, 8, generator=generator)
+    torch.testing.assert_close(wide.decode(latents), net.decode(latents), rtol=0, atol=1e-5)
+    with pytest.raises(ValueError, match="not less"):
+        networks.widened(wide, (64, 128))
+    before = wide.decode(latents)
+    wide.decoder[1].second.weight[:128, 128:] += 0.1  # what is new says something, once it is listened to
+    assert (wide.decode(latents) - before).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("shape", [(2, 12, 30), (3, 30, 12), (1, 8, 8)])
 def test_newton_schulz_on_the_gram_matrix_is_newton_schulz(shape, generator):
     x = torch.randn(shape, generator=generator)

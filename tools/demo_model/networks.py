@@ -11,7 +11,7 @@ from train_paths import ROOT, use_comfyui
 sys.path.insert(0, str(ROOT))
 
 from demo_model.architecture import NORM_GROUPS, UNET_CONFIG, set_norm_groups
-from demo_model.autoencoder import FACTOR, LATENT_CHANNELS, PATCH, PatchAutoencoder
+from demo_model.autoencoder import FACTOR, LATENT_CHANNELS, PATCH, PatchAutoencoder, decoder_widths
 
 # PyTorch's default leaves attention logits with a spread of 1/3, a nearly uniform average that learns slowly; now 1.
 ATTENTION_START = 3**0.5
@@ -36,6 +36,24 @@ def build_autoencoder(pictures: torch.Tensor | None = None) -> PatchAutoencoder:
         net.to_patch.weight.copy_((axes * spread)[:, :, None, None])
         net.to_patch.bias.copy_(mean)
     return net
+
+
+@torch.no_grad()
+def widened(net: PatchAutoencoder, widths: tuple[int, int]) -> PatchAutoencoder:
+    """The same function with a decoder of other (fine, coarse) widths, none of them less than before.
+
+    What is new begins at random and is read by nothing that was there: its weights into the old channels are 0.
+    """
+    before = decoder_widths(net.state_dict())
+    if widths[0] < before[0] or widths[1] < before[1]:
+        raise ValueError(f"The decoder is {before} wide and cannot become {widths}: give widths that are not less.")
+    wide = PatchAutoencoder(decoder_widths=widths)
+    for name, new in wide.state_dict().items():
+        old = net.state_dict()[name]
+        if new.shape != old.shape and new.ndim > 1:
+            new[: old.shape[0]] = 0
+        new[tuple(slice(size) for size in old.shape)] = old
+    return wide
 
 
 @torch.no_grad()

@@ -2,6 +2,9 @@
 
     python tools/demo_model/train_autoencoder.py --minutes 9 [--resume]
     python tools/demo_model/train_autoencoder.py --decoder-minutes 5   # afterwards, with the encoder as it is
+    python tools/demo_model/train_autoencoder.py --decoder-minutes 20 --widths 128 256   # and a wider decoder
+
+With the encoder as it is, pictures are drawn in proportion to the error of their family, so that the worst gain most.
 
 Loss: mean squared and mean absolute error, the latter of the picture's gradients too (fine lines), and a mild pull of
 the latents to unit spread. The decoder sees latents with a little noise, so that it forgives a denoiser's errors.
@@ -15,7 +18,7 @@ import time
 import dataset
 import numpy as np
 import torch
-from networks import PatchAutoencoder, build_autoencoder
+from networks import PatchAutoencoder, build_autoencoder, decoder_widths, widened
 from train_common import Ema, cosine, save_atomically
 from train_optimizer import Optimizers, split_weights
 from train_parallel import Team, run
@@ -27,10 +30,10 @@ LR_MUON, LR_ADAM = 0.003, 1e-3
 EDGES = ("to_latent.", "to_patch.", "encoder.1.", "encoder.8.", "decoder.9.", "smooth.")
 
 
-def crops(pictures: np.ndarray, count: int, size: int, rng: np.random.Generator) -> torch.Tensor:
-    """(count, 3, size, size) in -1..1, at random places, flipped and turned at random."""
+def crops(pictures: np.ndarray, count: int, size: int, rng: np.random.Generator, shares=None) -> torch.Tensor:
+    """(count, 3, size, size) in -1..1, at random places, flipped and turned at random; shares (N,): of each picture."""
     result = []
-    for i in rng.integers(len(pictures), size=count):
+    for i in rng.choice(len(pictures), size=count, p=shares):
         y, x = rng.integers(pictures.shape[1] - size + 1, size=2)
         crop = np.rot90(pictures[i, y : y + size, x : x + size], rng.integers(4))
         result.append(crop[:, ::-1] if rng.random() < 0.5 else crop)
@@ -58,6 +61,15 @@ def psnr(net: PatchAutoencoder, pictures: np.ndarray) -> np.ndarray:
     return torch.cat(result).numpy()
 
 
+def shares_by_error(net: PatchAutoencoder, pictures: np.ndarray, names: np.ndarray) -> np.ndarray:
+    """(N,) how often to draw each picture: in proportion to the error of its family, by some of its pictures."""
+    shares = np.zeros(len(pictures))
+    for name in set(names):
+        of_family = np.flatnonzero(names == name)
+        shares[of_family] = 10 ** (-psnr(net, pictures[of_family[:8]]).mean() / 20)
+    return shares / shares.sum()
+
+
 def report(net: PatchAutoencoder) -> None:
     """PSNR a family on held-out pictures, their mean, and the real tissue section's."""
     from skimage import data
@@ -73,19 +85,24 @@ def report(net: PatchAutoencoder) -> None:
 def train(team: Team, options: argparse.Namespace) -> None:
     """Until options.minutes in all are over, earlier runs included."""
     torch.manual_seed(0)
-    pictures = dataset.load()[0]
+    pictures, names = dataset.load()
     some = torch.from_numpy(pictures[:: max(1, len(pictures) // 400)]).permute(0, 3, 1, 2).float() / 127.5 - 1
-    net = build_autoencoder(some).to(memory_format=torch.channels_last)
-    optimizer = Optimizers(*split_weights(net, EDGES), LR_MUON, LR_ADAM, team=team)
-    ema, step, before, done, earlier = Ema(net, 0.998), 0, 0.0, 0, 0.0
-    if options.resume or options.decoder_minutes:
-        state = torch.load(CHECKPOINT, weights_only=False)
-        net.load_state_dict(state["net"])
+    net, shares = build_autoencoder(some), None
+    step, before, done, earlier = 0, 0.0, 0, 0.0
+    state = torch.load(CHECKPOINT, weights_only=False) if options.resume or options.decoder_minutes else None
+    if state:
+        step, done, earlier = state["step"], state["crops"], state.get("earlier", 0.0)
+        before, net = state["seconds"] - earlier, autoencoder_of(state["net"])
+    if options.decoder_minutes and not options.resume:
+        before, earlier = 0.0, state["seconds"]
+        net = widened(autoencoder_of(state["ema"]), options.widths or decoder_widths(state["ema"]))
+    net = net.to(memory_format=torch.channels_last)
+    optimizer, ema = Optimizers(*split_weights(net, EDGES), LR_MUON, LR_ADAM, team=team), Ema(net, 0.998)
+    if options.resume:
         optimizer.load_state_dict(state["optimizer"])
-        ema.values, step, before, done = state["ema"], state["step"], state["seconds"], state["crops"]
+        ema.values = state["ema"]
     if options.decoder_minutes:
-        net.load_state_dict(ema.values)
-        before, earlier = 0.0, before
+        shares = shares_by_error(net, pictures, names)
         for part in (net.to_latent, net.encoder):
             part.requires_grad_(False)
     rng = np.random.default_rng((team.rank, step))
@@ -95,7 +112,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
     running, total = None, (options.decoder_minutes or options.minutes) * 60
     peak = 0.5 if options.decoder_minutes else 1.0
     while (spent := team.agree(before + time.monotonic() - start)) < total:
-        loss, mse = loss_of(net, crops(pictures, batch, options.size, rng), LATENT_NOISE)
+        loss, mse = loss_of(net, crops(pictures, batch, options.size, rng, shares), LATENT_NOISE)
         net.zero_grad(set_to_none=True)
         loss.backward()
         team.mean_gradients(net)
@@ -114,15 +131,17 @@ def train(team: Team, options: argparse.Namespace) -> None:
                 flush=True,
             )
         if time.monotonic() - saved > 60:
-            save(net, ema, optimizer, step, earlier + spent, done)
+            save(net, ema, optimizer, step, spent, done, earlier)
             saved = time.monotonic()
     if team.rank == 0:
-        save(net, ema, optimizer, step, earlier + spent, done)
+        save(net, ema, optimizer, step, spent, done, earlier)
 
 
-def save(net, ema, optimizer, step: int, seconds: float, done: int) -> None:
+def save(net, ema, optimizer, step: int, seconds: float, done: int, earlier: float = 0.0) -> None:
+    """A checkpoint; seconds: of this training, earlier: of the one whose decoder it trains on."""
     state = {"net": net.state_dict(), "ema": ema.values, "optimizer": optimizer.state_dict()}
-    save_atomically({**state, "step": step, "seconds": seconds, "crops": done}, CHECKPOINT)
+    state.update(step=step, seconds=earlier + seconds, earlier=earlier, crops=done)
+    save_atomically(state, CHECKPOINT)
 
 
 def start_from(path: str) -> None:
@@ -130,23 +149,27 @@ def start_from(path: str) -> None:
     from safetensors.torch import load_file
 
     prefix = "first_stage_model."
-    net = PatchAutoencoder()
-    net.load_state_dict({k[len(prefix) :]: v.float() for k, v in load_file(path).items() if k.startswith(prefix)})
+    net = autoencoder_of({k[len(prefix) :]: v.float() for k, v in load_file(path).items() if k.startswith(prefix)})
     optimizer = Optimizers(*split_weights(net, EDGES), LR_MUON, LR_ADAM)
     save(net, Ema(net, 0.998), optimizer, 0, 0.0, 0)
 
 
+def autoencoder_of(weights: dict[str, torch.Tensor]) -> PatchAutoencoder:
+    net = PatchAutoencoder(decoder_widths=decoder_widths(weights))
+    net.load_state_dict(weights)
+    return net
+
+
 def load_trained() -> PatchAutoencoder:
     """The averaged autoencoder from the checkpoint, for evaluation."""
-    net = PatchAutoencoder()
-    net.load_state_dict(torch.load(CHECKPOINT, weights_only=False)["ema"])
-    return net.eval().requires_grad_(False)
+    return autoencoder_of(torch.load(CHECKPOINT, weights_only=False)["ema"]).eval().requires_grad_(False)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=9, help="training time in all, earlier runs included")
     parser.add_argument("--decoder-minutes", type=float, help="train a finished checkpoint's decoder on; latents stay")
+    parser.add_argument("--widths", type=int, nargs=2, metavar=("FINE", "COARSE"), help="of the decoder from now on")
     parser.add_argument("--batch", type=int, default=18)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--processes", type=int, default=3)
