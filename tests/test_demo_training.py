@@ -85,6 +85,15 @@ def test_an_empty_field_takes_another_pictures_colours_and_stays_flat(cached, ge
     assert read > 5
 
 
+def test_uneven_noise_has_other_spreads_by_channel_and_neighbours_alike(generator):
+    noise = torch.randn(4, 16, 32, 32, generator=generator)
+    made = train_batches.uneven(noise, generator)
+    spread = made.std(dim=(-2, -1))
+    assert spread.min() < 0.65 and spread.max() > 1.15 and made.mean().abs() < 0.05
+    alike = (made[..., 1:] * made[..., :-1]).mean(dim=(-2, -1)) / spread**2
+    assert alike.min() > -0.1 and alike.max() > 0.4
+
+
 def test_only_the_injected_layers_read_the_first_half():
     n = torch.arange(4.0).view(4, 1, 1)
     for block in (("output", 5), ("input", 8), ("middle", 0)):

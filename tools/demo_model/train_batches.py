@@ -1,7 +1,8 @@
 """Batches that teach attention to read a look: clean references, and queries of the same picture in another look.
 
 A part of them teaches that flat stays flat: a picture with an empty field takes another's colours, as the
-noise-preserving start gives them, and where it is empty it stays so, whatever texture the reference has.
+noise-preserving start gives them, and where it is empty it stays so, whatever texture the reference has. Its noise is
+often as inversion leaves it in an empty field.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ WHOLE = 0.3  # share of the swapped looks that are not diluted
 TEXTURED = 0.6  # share of the swapped looks that carry another picture's texture
 FLAT_READS = 0.12  # share of the pairs whose query is an empty field and whose reference is another picture
 FLAT_OWN = 0.1  # share of the pairs that are one picture with an empty field, in another's colours
+UNEVEN = 0.7  # share of those whose noise is uneven
 FLAT = 0.15  # a place is flat where no latent around leaves the mean of its neighbours by more (their spread is 1)
 
 
@@ -23,13 +25,14 @@ class Batch:
     """shown: what the network sees before noise; target: what it should find; both (2 * count, 16, size, size).
 
     t (2 * count,): noise levels 0..999. The first half are references, the second half queries that read theirs.
-    counts (2 * count, 1, size, size): 1 where the target is known, else 0.
+    counts (2 * count, 1, size, size): 1 where the target is known, else 0. noise: of about unit spread, as shown.
     """
 
     shown: torch.Tensor
     target: torch.Tensor
     t: torch.Tensor
     counts: torch.Tensor
+    noise: torch.Tensor
 
 
 def mean_of(x: torch.Tensor) -> torch.Tensor:
@@ -42,6 +45,19 @@ def flat_places(x: torch.Tensor) -> torch.Tensor:
     around = functional.avg_pool2d(functional.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
     moved = (x - around).square().mean(1, keepdim=True).sqrt()
     return functional.max_pool2d(moved, 3, 1, 1) < FLAT
+
+
+def uneven(noise: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """White noise (N, C, H, W) as inversion leaves it in an empty field, where the way to noise is no exact one.
+
+    Measured on the single cell: spreads of .5 to 1.2 by channel, and neighbours that correlate by up to .5. A network
+    that has seen white noise alone takes that for structure and draws worms.
+    """
+    functional = torch.nn.functional
+    spread, share = torch.rand((2, *noise.shape[:2], 1, 1), generator=generator)
+    share = 0.8 * share
+    alike = 3 * functional.avg_pool2d(functional.pad(noise, (1, 1, 1, 1), mode="reflect"), 3, 1)
+    return (0.45 + 0.75 * spread) * ((1 - share**2).sqrt() * noise + share * alike)
 
 
 class Batches:
@@ -78,23 +94,28 @@ class Batches:
         target = self.crops(self.own, chosen, places, size)
         t = torch.randint(1000, (count,), generator=self.generator)
         shown, counts = target, torch.ones(count, 1, size, size)
+        noise = torch.randn((2 * count, *target.shape[1:]), generator=self.generator)
         if self.look > 0:
             other = self._other_look(target, self.crops(self.looks, chosen, places, size), size)
             shown = torch.lerp(target, other, self._share(self.sigmas[t].view(-1, 1, 1, 1)))
             if len(self.empty):
-                reference, shown, target, counts = self._flat(chosen, reference, shown, target)
+                reference, shown, target, counts, is_flat = self._flat(chosen, reference, shown, target)
+                is_flat = is_flat & (self.chance(2 * count) < UNEVEN)
+                noise = torch.where(is_flat, uneven(noise, self.generator), noise)
         return Batch(
             torch.cat([reference, shown]),
             torch.cat([reference, target]),
             t.repeat(2),
             torch.cat([torch.ones_like(counts), counts]),
+            noise,
         )
 
     def _flat(self, chosen: list[int], reference, shown, target) -> tuple[torch.Tensor, ...]:
         """Some pairs become pictures with an empty field, in the chosen pictures' colours.
 
-        Returns (reference, shown, target, counts). Where the chosen picture stays the reference, only the empty places
-        of the query count: what a styled cell looks like nobody knows, but its surroundings are one tone.
+        Returns (reference, shown, target, counts, which are flat now (2 * count, 1, 1, 1)). Where the chosen picture
+        stays the reference, only the empty places of the query count: what a styled cell looks like nobody knows, but
+        its surroundings are one tone.
         """
         count, size = len(chosen), target.shape[-1]
         which = torch.randint(len(self.empty), (count,), generator=self.generator)
@@ -114,6 +135,7 @@ class Batches:
             torch.where(either, flat, shown),
             torch.where(either, flat, target),
             torch.where(reads, flat_places(query), True).float(),
+            torch.cat([is_own, either]),
         )
 
     def _other_look(self, target: torch.Tensor, other: torch.Tensor, size: int) -> torch.Tensor:
