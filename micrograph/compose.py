@@ -55,9 +55,13 @@ def _brightness_gain(content: np.ndarray, drawn: np.ndarray, share: float, detai
     """(H, W, 1): what brings the coarse brightness of `drawn` to the content's, by `share` of the way.
 
     The content's is stretched to the drawn picture's range first, so that a dim micrograph does not dim its picture.
+    Strokes finer than `detail` keep their light and dark to the power 1 - share / 2: at their full strength they hide
+    faint nuclei.
     """
     # a nucleus in blue is as bright as one in green
     ours, theirs = (gaussian_filter(x, detail) for x in (drawn @ _LUMA, content.max(axis=2).astype(np.float32)))
     top_ours, top_theirs = np.quantile(ours, 0.99), max(float(np.quantile(theirs, 0.99)), _DARK)
     wanted = theirs * (max(float(top_ours), _DARK) / top_theirs)
-    return (((1 - share) * ours + share * wanted) / np.maximum(ours, _DARK))[..., None]
+    strokes = np.maximum(drawn @ _LUMA, _DARK) / np.maximum(ours, _DARK)  # finer than `detail`
+    coarse = ((1 - share) * ours + share * wanted) / np.maximum(ours, _DARK)
+    return (coarse * strokes ** (-share / 2))[..., None]
