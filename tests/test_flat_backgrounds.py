@@ -69,8 +69,7 @@ def inverted_content(name: str) -> tuple:
 
 
 # contrast in the flat parts: with the start alone as a multiple of the content's, and of that with the paper's start;
-# injected as a multiple of that with the paper's start. With the weights 4.3, ink wash and porcelain: 3.0 and 3.8, 1.20
-# and .70, .97 and .92 on fluorescence; 1.2 and 5.3, .05 and .18, .87 and .89 around lone cells.
+# injected as a multiple of that with the paper's start
 BARS = {"fluorescence": (4.5, 1.4, 1.0), "lone cells": (6.0, 0.25, 1.0)}
 
 

@@ -161,11 +161,13 @@ PICTURES = {
 
 
 def wrapped(rows: list[list[tuple]]) -> list[list[tuple]]:
-    """The rows in two halves of their columns, one half below the other: three columns at most of five."""
+    """Rows of three columns at most of five: each goes on below itself, but the columns of a matrix stay together."""
     longest = max(map(len, rows))
     half = longest if longest < 4 else (longest + 1) // 2
-    parts = [row[start : start + half] for start in range(0, longest, half) for row in rows]
-    return [part for part in parts if part]
+    starts = range(0, longest, half)
+    is_matrix = rows[0][0][1] is None  # its corner
+    order = [(row, start) for start in starts for row in rows] if is_matrix else [(r, s) for r in rows for s in starts]
+    return [row[start : start + half] for row, start in order if row[start : start + half]]
 
 
 def compose(rows: list[list[tuple]]):
