@@ -16,10 +16,19 @@ def example_names(kind: str = "") -> list[str]:
     return sorted(path.name for path in FOLDER.glob(f"{kind}*.png"))
 
 
-def example_path(name: str) -> Path:
-    """The file of that name. Raises: ValueError: no picture of the pack is called that, whatever the disk may hold."""
-    if name not in example_names():
-        known = ", ".join(example_names())
+def example_micrographs() -> list[str]:
+    """File names of what Load Micrograph can show of the pack: the contents, then the time-lapse."""
+    return example_names("content") + sorted(path.name for path in FOLDER.glob("content*.tif"))
+
+
+def example_path(name: str, known: list[str] | None = None) -> Path:
+    """The file of that name. known: the names to choose from; all pictures where None.
+
+    Raises: ValueError: none of them is called that, whatever the disk may hold.
+    """
+    known = example_names() if known is None else known
+    if name not in known:
+        known = ", ".join(known)
         raise ValueError(f"{str(name)[:200]!r} is not a picture of the pack; it has {known}. Choose one of them.")
     return FOLDER / name
 

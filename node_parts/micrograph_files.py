@@ -8,7 +8,7 @@ import folder_paths
 
 from ..micrograph.folder import names_in
 from ..micrograph.paths import OUT, path_inside
-from .example_pictures import example_path
+from .example_pictures import example_micrographs, example_path
 
 EXTENSIONS = (
     ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk", ".gel", ".zif", ".svs", ".ndpi", ".scn", ".bif", ".qptiff",
@@ -34,7 +34,7 @@ def micrograph_path(file: str | None, example: str = NO_EXAMPLE) -> str:
     Raises: ValueError for anything that leads out of these folders, and for what isn't there.
     """
     if not file and example != NO_EXAMPLE:
-        return str(example_path(example))
+        return str(example_path(example, example_micrographs()))
     name, folder = folder_paths.annotated_filepath(str(file or ""))
     path = path_inside(folder or folder_paths.get_input_directory(), name)
     if os.path.realpath(folder_paths.get_annotated_filepath(str(file))) != path:

@@ -9,7 +9,7 @@ import torch
 from comfy_api.latest import io, ui
 
 from ..micrograph.load import Choices, load_micrograph
-from ..node_parts.example_pictures import example_names
+from ..node_parts.example_pictures import example_micrographs
 from ..node_parts.micrograph_files import NO_EXAMPLE, micrograph_names, micrograph_path
 from ..node_parts.micrograph_inputs import micrograph_inputs
 from ..node_parts.wire_types import CATEGORY
@@ -58,7 +58,7 @@ class CellStyleLoadMicrograph(io.ComfyNode):
                 *micrograph_inputs(),
                 io.Combo.Input(
                     "example",
-                    options=[NO_EXAMPLE, *example_names("content")],
+                    options=[NO_EXAMPLE, *example_micrographs()],
                     default=NO_EXAMPLE,
                     optional=True,
                     advanced=True,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
 import torch
-from cellstyle.node_parts.example_pictures import example_names, example_path
+from cellstyle.node_parts.example_pictures import example_micrographs, example_names, example_path
 from cellstyle.nodes.load_example import CellStyleLoadExample
 from cellstyle.nodes.load_micrograph import CellStyleLoadMicrograph
 from PIL import Image
@@ -56,8 +57,24 @@ def test_load_micrograph_shows_an_example_while_no_file_is_chosen():
     assert torch.allclose(image, expected, atol=1e-6)
     assert json.loads(metadata)["file"] == CONTENT
     assert CellStyleLoadMicrograph.validate_inputs("", CONTENT) is True
-    prints = {CellStyleLoadMicrograph.fingerprint_inputs("", name) for name in example_names("content")}
-    assert len(prints) == len(example_names("content"))
+    prints = {CellStyleLoadMicrograph.fingerprint_inputs("", name) for name in example_micrographs()}
+    assert len(prints) == len(example_micrographs()) > len(example_names("content"))
+
+
+def test_the_time_lapse_is_what_its_drawing_makes_and_says_what_it_is():
+    sys.path.append(str(ROOT / "tools" / "demo_model"))
+    import tifffile
+    from time_lapse import FILE, FRAMES, SIDE, time_lapse
+
+    assert FILE.stat().st_size < 1e6 and f"`{FILE.name}`" in (FOLDER / "README.md").read_text(encoding="utf-8")
+    shipped, drawn = tifffile.imread(FILE).astype(int), time_lapse().astype(int)
+    assert shipped.shape == drawn.shape == (FRAMES, 2, SIDE, SIDE)
+    assert np.abs(shipped - drawn).mean() < 0.5  # rounding of another processor
+    images, _, metadata, pixel_size = micrograph(file="", example=FILE.name, time="frames")
+    assert images.shape == (FRAMES, SIDE, SIDE, 3) and pixel_size == pytest.approx(0.325)
+    assert (images[..., 2].std() > 0.1) and json.loads(metadata)["file"] == FILE.name
+    with pytest.raises(ValueError, match="not a picture of the pack"):
+        CellStyleLoadExample.execute(FILE.name)
 
 
 @pytest.mark.parametrize(("file", "example"), [("", "none"), ("", "../x.png"), ("gone.tif", CONTENT)])

@@ -7,8 +7,15 @@ import pytest
 import torch
 from cellstyle.equations.steady_frames import FOLLOWS, source_noise, steady_frames
 from cellstyle.fidelity.flicker import flicker
+from cellstyle.nodes.fidelity import CellStyleFidelity
+from cellstyle.nodes.load_demo_model import CellStyleLoadDemoModel
+from cellstyle.nodes.load_example import CellStyleLoadExample
+from cellstyle.nodes.load_micrograph import CellStyleLoadMicrograph
 from cellstyle.nodes.steady_frames import CellStyleSteadyFrames
+from cellstyle.nodes.transfer_frames import CellStyleTransferFrames
+from demo_graph import DEMO_MODEL
 from scipy.ndimage import gaussian_filter
+from workflow_files import nodes_of, read_api
 
 SIDE, RADIUS = 96, 9
 
@@ -123,3 +130,39 @@ def test_what_does_not_fit_is_said():
         steadied(y, y[:2])
     with pytest.raises(ValueError, match="source is"):
         steadied(y, y[0])
+
+
+NODES = {
+    node.__name__: node
+    for node in (CellStyleLoadDemoModel, CellStyleLoadMicrograph, CellStyleLoadExample, CellStyleTransferFrames)
+}
+NODES |= {node.__name__: node for node in (CellStyleSteadyFrames, CellStyleFidelity)}
+
+
+def outputs_of(graph: dict, number: str, known: dict) -> tuple:
+    """What a node of a prompt gives, in this process; known: of nodes that have run."""
+    if number not in known:
+        node = graph[number]
+        inputs = {
+            name: outputs_of(graph, value[0], known)[value[1]] if isinstance(value, list) else value
+            for name, value in node["inputs"].items()
+        }
+        known[number] = NODES[node["class_type"]].execute(**inputs).result
+    return known[number]
+
+
+@pytest.mark.skipif(not DEMO_MODEL.is_file(), reason="the embedded demo model is not in this checkout")
+def test_the_template_of_a_time_lapse_is_nearly_as_calm_as_its_source():
+    graph = read_api("time_lapse_to_video")
+    (file,), (steady,), (report,) = (
+        nodes_of(graph, f"CellStyle{x}") for x in ("LoadMicrograph", "SteadyFrames", "Fidelity")
+    )
+    known: dict = {}
+    graph[file]["inputs"]["max_frames"] = 4
+    images, mask, *rest = outputs_of(graph, file, known)
+    known[file] = (images[:, :128, :128], mask[:, :128, :128], *rest)
+    calm = outputs_of(graph, report, known)[-1]
+    assert 0 < calm <= 1.5
+    graph[steady]["inputs"]["strength"] = 0.0
+    del known[steady], known[report]
+    assert calm < 0.8 * outputs_of(graph, report, known)[-1]

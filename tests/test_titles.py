@@ -12,7 +12,16 @@ from places import ROOT
 TITLES = {node.GET_SCHEMA().display_name for node in NODES}
 NAME = r"[A-Z][A-Za-z/0-9]*(?: (?:of )?[A-Z][A-Za-z/0-9]*)+"
 # in bold or italics, beside the pack's own titles: nodes of ComfyUI, and what its menus call things
-OTHERS = {"CLIP Text Encode", "Invert Image", "Load Checkpoint", "Load Image", "Save Image", "Browse Templates"}
+OTHERS = {
+    "CLIP Text Encode",
+    "Invert Image",
+    "Load Checkpoint",
+    "Load Image",
+    "Save Image",
+    "Create Video",
+    "Save Video",
+}
+OTHERS |= {"Browse Templates"}
 FILES = [
     *ROOT.glob("*.md"),
     *(ROOT / "docs").glob("*.md"),

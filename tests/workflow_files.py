@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from comfy_client import ComfyClient
 from demo_graph import DEMO_LOADER, DEMO_MODEL, EXAMPLE_LOADER, RANDOM_LOADER
 from PIL import Image
@@ -95,7 +96,8 @@ def with_small_pictures(graph: Graph, folder: Path, size: tuple[int, int] = (128
             put_picture(folder / "plate", i, size)
         graph[node_id]["inputs"]["folder"] = "plate"
     for node_id in nodes_of(graph, "CellStyleLoadMicrograph"):
-        graph[node_id]["inputs"]["file"] = put_picture(folder, int(node_id), size)
+        put = put_frames if graph[node_id]["inputs"]["time"] == "frames" else put_picture
+        graph[node_id]["inputs"]["file"] = put(folder, int(node_id), size)
     return graph
 
 
@@ -104,6 +106,15 @@ def put_picture(folder: Path, seed: int, size: tuple[int, int]) -> str:
     name = f"noise_{seed}_{size[0]}x{size[1]}.png"
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(folder / name)
+    return name
+
+
+def put_frames(folder: Path, seed: int, size: tuple[int, int]) -> str:
+    """Two frames of smooth noise that moves a little, as a TIFF with a time axis; its name."""
+    picture = np.asarray(Image.open(folder / put_picture(folder, seed, size)))
+    name = f"noise_{seed}_{size[0]}x{size[1]}.tif"
+    frames = np.stack([picture, np.roll(picture, 4, 1)])
+    tifffile.imwrite(folder / name, frames, ome=True, photometric="rgb", metadata={"axes": "TYXS"})
     return name
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from layout import GAP
+from node_type import MARGIN, SLOT, WIDGET, WIDTH, NodeType
 from workflow_graph import VERSIONS, Graph, Node, Output
-from workflow_nodes import MARGIN, SLOT, WIDGET, WIDTH, NodeType
 
 ENTRANCE, EXIT = -10, -20  # the ids that the front end gives to the two ends of a subgraph
 SIDE = 120  # width of an end on the canvas

@@ -10,6 +10,7 @@ workflows are made with the demo model too: they show what the graph does, not w
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import json
 import shutil
@@ -24,15 +25,34 @@ from PIL import Image
 from swap_model import DEMO_LOADER, Graph, nodes_of, shortened, with_model, without_helpers
 
 SIDE, INSET, BORDER, QUALITY = 400, 120, 3, 82
+FRAMES = 4  # of a time-lapse; the last is shown
 LARGEST = 512  # width in pixels where the workflow scales its pictures: the demo model is slow above
 WHOLE = {"gamma_tau_sheet": "SaveImage", "micrograph_fidelity": "PreviewImage"}  # pictures that say it all themselves
 
 
-def result_of(server: ComfyServer, graph: Graph, kind: str) -> list[Image.Image]:
-    """What the nodes of a class show after a run."""
+def results_of(server: ComfyServer, graph: Graph, *kinds: str) -> list[list[Image.Image]]:
+    """What the nodes of each class show after a run."""
     done = server.client.run(graph, timeout=900)
-    shown = [image for node in nodes_of(graph, kind) for image in done.outputs[node]["images"]]
-    return [Image.open(io.BytesIO(server.client.fetch_image(image))).convert("RGB") for image in shown]
+    return [
+        [
+            Image.open(io.BytesIO(server.client.fetch_image(image))).convert("RGB")
+            for node in nodes_of(graph, kind)
+            for image in done.outputs[node]["images"]
+        ]
+        for kind in kinds
+    ]
+
+
+def as_frames(graph: Graph) -> Graph:
+    """A copy that saves the frames of a video as pictures."""
+    graph = copy.deepcopy(graph)
+    for node in nodes_of(graph, "SaveVideo"):
+        video = graph[graph[node]["inputs"]["video"][0]]
+        graph[node] = {
+            "class_type": "SaveImage",
+            "inputs": {"images": video["inputs"]["images"], "filename_prefix": "frame"},
+        }
+    return graph
 
 
 def square(picture: Image.Image, side: int) -> Image.Image:
@@ -70,7 +90,7 @@ def composed(results: list[Image.Image], corners: list[Image.Image]) -> Image.Im
 def thumbnail(server: ComfyServer, name: str) -> Image.Image:
     """Run one workflow and compose its picture."""
     graph = json.loads((ROOT / "workflows" / "api" / f"{name}.json").read_text(encoding="utf-8"))
-    graph = shortened(without_helpers(with_model(graph, DEMO_LOADER)), steps=20)
+    graph = shortened(without_helpers(with_model(graph, DEMO_LOADER)), steps=20, max_frames=FRAMES)
     for node in nodes_of(graph, "ImageScale"):
         graph[node]["inputs"]["width"] = LARGEST
     for node in nodes_of(graph, "CellStyleLoadFolder"):
@@ -78,12 +98,13 @@ def thumbnail(server: ComfyServer, name: str) -> Image.Image:
         shutil.copytree(ROOT / "example_images", folder, ignore=shutil.ignore_patterns("style_*"), dirs_exist_ok=True)
         graph[node]["inputs"]["folder"] = folder.name
     if name in WHOLE:
-        return fitted(result_of(server, graph, WHOLE[name])[0], SIDE)
-    micrographs = [graph[node]["inputs"]["example"] for node in nodes_of(graph, "CellStyleLoadMicrograph")]
-    shown = micrographs + [graph[node]["inputs"]["picture"] for node in nodes_of(graph, "CellStyleLoadExample")]
-    corners = [] if len(shown) > 3 else [Image.open(ROOT / "example_images" / each).convert("RGB") for each in shown]
+        return fitted(results_of(server, graph, WHOLE[name])[0][0], SIDE)
+    graph, is_video = as_frames(graph), bool(nodes_of(graph, "SaveVideo"))
     kind = "SaveImage" if nodes_of(graph, "SaveImage") else "PreviewImage"
-    return composed(result_of(server, graph, kind), corners)
+    micrographs, results = results_of(server, graph, "CellStyleLoadMicrograph", kind)
+    shown = [graph[node]["inputs"]["picture"] for node in nodes_of(graph, "CellStyleLoadExample")]
+    corners = micrographs[:1] + [Image.open(ROOT / "example_images" / each).convert("RGB") for each in shown]
+    return composed(results[-1:] if is_video else results, [] if len(corners) > 3 else corners)
 
 
 def main() -> int:

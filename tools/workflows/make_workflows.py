@@ -24,12 +24,13 @@ from folder_workflow import folder
 from start_workflow import start
 from studio_workflows import any_sampler, micrograph_fidelity, sd15_upscaled
 from style_workflows import gamma_tau_sheet, style_library, style_presets, two_styles_by_mask
+from time_lapse_workflow import time_lapse_to_video
 from transformer_workflows import flux2_klein, qwen_image, zimage
 from workflow_nodes import ROOT
 
 WORKFLOWS = [start, demo, sd15, sdxl, style_library, gamma_tau_sheet, two_styles_by_mask, style_presets]
 WORKFLOWS += [sd15_upscaled, any_sampler, micrograph_fidelity, finer_dials, sd15_lora_controlnet]
-WORKFLOWS += [zimage, flux2_klein, qwen_image, fluorescence_on_black, folder]
+WORKFLOWS += [zimage, flux2_klein, qwen_image, fluorescence_on_black, folder, time_lapse_to_video]
 FOLDER, SUBGRAPHS = ROOT / "workflows", ROOT / "subgraphs"
 
 

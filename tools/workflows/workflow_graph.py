@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from layout import Frame, arrange
+from node_type import OPTIONAL_SHAPE, NodeType
 from notes import note_sizes
-from workflow_nodes import OPTIONAL_SHAPE, ROOT, NodeType, node_type
+from workflow_nodes import ROOT, node_type
 
 _PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 # the pack's own version, and the oldest ComfyUI it runs on
@@ -227,7 +228,7 @@ def _ui_node(node: Node, order: int, links: list[list[Any]]) -> dict[str, Any]:
         "id": node.id,
         "type": node.name,
         "pos": list(node.position),
-        "size": list(node.size),
+        "size": [node.size[0], node.type.opens or node.size[1]],
         "flags": {},
         "order": order,
         "mode": 0,

@@ -9,6 +9,7 @@ from workflow_graph import Graph, Node, Output
 CHLOROPLAST, FLUORESCENCE, GOLGI, PLANT, TISSUE = (
     f"content_{name}.png" for name in ("tem_chloroplast", "fluorescence", "golgi", "plant_cells", "tissue")
 )
+TIME_LAPSE = "content_time_lapse.tif"
 DURIAN, IMPRESSION, INK_WASH, MURAL, PORCELAIN, WOODBLOCK = (
     f"style_{name}.png" for name in ("durian", "impression", "ink_wash", "mural", "porcelain", "woodblock")
 )
