@@ -59,9 +59,11 @@ def _brightness_gain(content: np.ndarray, drawn: np.ndarray, share: float, detai
     faint nuclei.
     """
     # a nucleus in blue is as bright as one in green
-    ours, theirs = (gaussian_filter(x, detail) for x in (drawn @ _LUMA, content.max(axis=2).astype(np.float32)))
+    light = drawn @ _LUMA
+    ours, theirs = (gaussian_filter(x, detail) for x in (light, content.max(axis=2).astype(np.float32)))
     top_ours, top_theirs = np.quantile(ours, 0.99), max(float(np.quantile(theirs, 0.99)), _DARK)
     wanted = theirs * (max(float(top_ours), _DARK) / top_theirs)
-    strokes = np.maximum(drawn @ _LUMA, _DARK) / np.maximum(ours, _DARK)  # finer than `detail`
-    coarse = ((1 - share) * ours + share * wanted) / np.maximum(ours, _DARK)
+    lit = np.maximum(ours, _DARK)
+    strokes = np.maximum(light, _DARK) / lit  # finer than `detail`
+    coarse = ((1 - share) * ours + share * wanted) / lit
     return (coarse * strokes ** (-share / 2))[..., None]
