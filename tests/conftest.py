@@ -76,6 +76,10 @@ def front_end_arguments(request: pytest.FixtureRequest) -> list[str]:
     return ["--front-end-root", str(root)]
 
 
+# the cache that a version has by default, but whatever else is running takes no results out of it
+CACHE = ["--cache-ram", "0"]
+
+
 @pytest.fixture(scope="session")
 def server(front_end_arguments: list[str]) -> Iterator[ComfyServer]:
     """One real ComfyUI server for the whole session, with the pack and the test nodes loaded; started on first use.
@@ -84,8 +88,9 @@ def server(front_end_arguments: list[str]) -> Iterator[ComfyServer]:
     Its node cache lives on between tests: call `server.client.free()` for a cold start. A test that must restart or
     configure a server makes its own ComfyServer.
     """
+    arguments = [*CACHE, *front_end_arguments]
     with ComfyServer(
-        extra_custom_nodes=[TEST_NODES], cpu=True, args=front_end_arguments, env={"OMP_NUM_THREADS": "2"}
+        extra_custom_nodes=[TEST_NODES], cpu=True, args=arguments, env={"OMP_NUM_THREADS": "2"}
     ) as running:
         yield running
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import threading
 import time
@@ -121,6 +122,20 @@ def test_options_that_make_no_sense_are_refused(capsys):
 # claims
 
 
+@pytest.fixture
+def living():
+    """Makes signs of life that end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(out: OutFolder) -> SignsOfLife:
+            signs = SignsOfLife(out)
+            signs.start()
+            stack.callback(signs.stop)
+            return signs
+
+        yield start
+
+
 def other_runner(out: OutFolder, name: str) -> OutFolder:
     return OutFolder(out.root, name)
 
@@ -139,13 +154,10 @@ def test_only_one_of_many_gets_a_claim(tmp_path):
     assert claims.take("a")
 
 
-def test_a_dead_runners_claim_is_taken_over_and_a_living_ones_is_not(tmp_path, monkeypatch):
+def test_a_dead_runners_claim_is_taken_over_and_a_living_ones_is_not(tmp_path, living):
     out, far = OutFolder(tmp_path), other_runner(OutFolder(tmp_path), "elsewhere+17+aa")
-    signs = SignsOfLife(far)
-    signs.start()
-    own_signs = SignsOfLife(out)
-    own_signs.start()
-    mine, theirs = Claims(out, own_signs), Claims(far, signs)
+    signs = living(far)
+    mine, theirs = Claims(out, living(out)), Claims(far, signs)
     assert theirs.take("a") and not mine.take("a")
     old = time.time() - 2 * out_folder.SILENCE
     os.utime(signs.folder / far.runner, (old, old))  # no sign of life for long
@@ -183,7 +195,7 @@ def test_a_claim_whose_writer_died_before_its_name_was_in_it_does_not_stay(tmp_p
 # the list
 
 
-def test_two_lists_over_one_folder_give_each_picture_once(data, tmp_path):
+def test_two_lists_over_one_folder_give_each_picture_once(data, tmp_path, living):
     def work(found, todo, out):
         while (item := todo.take("w")) is not None:
             for path in item.outputs.values():
@@ -195,9 +207,7 @@ def test_two_lists_over_one_folder_give_each_picture_once(data, tmp_path):
     threads = []
     for _ in range(4):
         out = OutFolder(tmp_path / "out")
-        signs = SignsOfLife(out)
-        signs.start()
-        todo = Todo(items([str(data)], out.root, [""]), Claims(out, signs))
+        todo = Todo(items([str(data)], out.root, [""]), Claims(out, living(out)))
         threads.append(threading.Thread(target=work, args=(made, todo, out)))
     for thread in threads:
         thread.start()
@@ -206,11 +216,10 @@ def test_two_lists_over_one_folder_give_each_picture_once(data, tmp_path):
     assert sorted(made) == names([data])
 
 
-def test_of_runners_at_once_one_tries_what_fails_and_the_next_run_tries_again(data, tmp_path):
+def test_of_runners_at_once_one_tries_what_fails_and_the_next_run_tries_again(data, tmp_path, living):
     def lists():
         out = OutFolder(tmp_path / "out")
-        signs = SignsOfLife(out)
-        signs.start()
+        signs = living(out)
         return signs, Todo(items([str(data / "b/c/x.tif")], out.root, [""]), Claims(out, signs))
 
     (first_signs, first), (second_signs, second) = lists(), lists()

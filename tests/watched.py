@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import threading
 import time
 from pathlib import Path
 
@@ -14,12 +15,14 @@ TOUCHES = ("open", "os.", "shutil.", "subprocess.", "socket.", "pickle.find_clas
 # where Python itself reads when a module is first used
 LIBRARIES = tuple({*sysconfig.get_paths().values(), os.path.realpath(sys.base_prefix)})
 CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
-_active: list[list] = []
+_active: list[tuple[list, set[int]]] = []  # what is found, and the threads that were at other work before
 
 
 def _hook(event: str, args: tuple) -> None:
     if _active and event.startswith(TOUCHES):
-        _active[-1].append((event, args))
+        found, others = _active[-1]
+        if threading.get_ident() not in others:
+            found.append((event, args))
 
 
 def _install() -> None:
@@ -29,8 +32,9 @@ def _install() -> None:
 
 
 class Watched:
-    """A context manager; afterwards `touched` (what besides reads of libraries and of `allowed`), `megabytes` that the
-    process grew to beyond what it had (0 where the system doesn't tell), and `seconds`."""
+    """A context manager; afterwards `touched` (what besides reads of libraries and of `allowed`, by this thread and by
+    those begun since), `megabytes` that the process grew to beyond what it had (0 where the system doesn't tell), and
+    `seconds`."""
 
     def __init__(self, *allowed: Path):
         self.allowed = {os.path.realpath(path) for path in allowed}
@@ -42,14 +46,15 @@ class Watched:
         if CLEAR.exists():
             CLEAR.write_text("5")  # the peak starts anew
         self._before = _peak()
-        _active.append([])
+        others = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
+        _active.append(([], others))
         self._started = time.process_time()
         return self
 
     def __exit__(self, *_) -> None:
         self.seconds = time.process_time() - self._started
         sys.dont_write_bytecode = self._bytecode
-        found = _active.pop()
+        found, _ = _active.pop()
         self.megabytes = _peak() - self._before
         self.touched = [(event, args) for event, args in found if not self._is_harmless(event, args)]
 
