@@ -38,8 +38,9 @@ def what_runs(prompt: dict) -> dict:
 
 
 def slots_of(node: dict) -> list[tuple]:
-    """A node's inputs; without the empty ones of a growing input, of which front ends show one or two."""
-    slots = [(slot["name"], slot["type"], slot.get("link")) for slot in node["inputs"]]
+    """A node's inputs; without the empty ones of a growing input, of which front ends show one or two, and without the
+    types of widgets, which ComfyUI renames (a COMBO became a COMFY_DYNAMICCOMBO_V3)."""
+    slots = [(slot["name"], None if "widget" in slot else slot["type"], slot.get("link")) for slot in node["inputs"]]
     return [slot for slot in slots if slot[2] is not None or "." not in slot[0]]
 
 
@@ -52,9 +53,19 @@ def wires_of(workflow: dict) -> set[tuple]:
     }
 
 
+def unknown_inputs(client, api: dict) -> dict[str, list[str]]:
+    """By node, the inputs of ComfyUI's own nodes that this server is too old to know; they are the last ones."""
+    found, classes = {}, client.object_info()
+    for key, node in api.items():
+        known = {name for group in classes[node["class_type"]]["input"].values() for name in group}
+        found[key] = [name for name in node["inputs"] if name not in known and "." not in name]
+    return found
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_opens_without_complaint_and_exports_what_is_shipped(page, name):
+def test_opens_without_complaint_and_exports_what_is_shipped(page, client, name):
     workflow, api = read_ui(name), read_api(name)
+    newer = unknown_inputs(client, api)
     page.forget()
     page.load(workflow)
     page.shot(name)
@@ -65,12 +76,16 @@ def test_opens_without_complaint_and_exports_what_is_shipped(page, name):
     shipped = {node["id"]: node for node in workflow["nodes"]}
     assert {node["id"]: node["type"] for node in opened["nodes"]} == {i: n["type"] for i, n in shipped.items()}
     for node in opened["nodes"]:
-        mine = shipped[node["id"]]
-        assert node.get("widgets_values", []) == mine["widgets_values"], node["type"]
+        mine, unknown = shipped[node["id"]], newer.get(str(node["id"]), [])
+        values = mine["widgets_values"]
+        assert node.get("widgets_values", []) == values[: len(values) - len(unknown)], node["type"]
         assert node["pos"] == mine["pos"]
         assert node["size"] == mine["size"], f"{node['type']} does not fit the size it is given"
-        assert slots_of(node) == slots_of(mine), node["type"]
+        assert slots_of(node) == [slot for slot in slots_of(mine) if slot[0] not in unknown], node["type"]
         assert node["properties"].items() >= mine["properties"].items()
+    for key, unknown in newer.items():
+        for input_name in unknown:
+            del api[key]["inputs"][input_name]
     assert what_runs(page.prompt()) == what_runs(api)
 
 

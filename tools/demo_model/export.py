@@ -17,7 +17,7 @@ from train_latents import LATENTS
 from train_paths import ROOT, WEIGHTS
 from train_unet import CHECKPOINT as UNET
 
-sys.path.insert(0, str(ROOT))
+sys.path.append(str(ROOT))  # behind ComfyUI, whose nodes.py has the name of a folder here
 
 from demo_model import weights
 

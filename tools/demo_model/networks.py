@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from train_paths import ROOT, use_comfyui
 
-sys.path.insert(0, str(ROOT))
+sys.path.append(str(ROOT))  # behind ComfyUI, whose nodes.py has the name of a folder here
 
 from demo_model.architecture import NORM_GROUPS, UNET_CONFIG, set_norm_groups
 from demo_model.autoencoder import FACTOR, LATENT_CHANNELS, PATCH, PatchAutoencoder, decoder_widths
