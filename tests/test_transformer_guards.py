@@ -150,8 +150,9 @@ def test_tokens_that_another_pack_leaves_out(kind, part):
     """Left alone they would shift the picture into the text without a word."""
     model, text, latent = model_of(kind), tiny_text(kind), tiny_latent(kind)
     style_kv, inverted = nodes.capture(model, text, latent, 2)
-    if not hasattr(model, "set_model_post_input_patch"):
-        pytest.skip("this ComfyUI has no such patch")
+    network = inspect.getmodule(type(model.get_model_object("diffusion_model")))
+    if not hasattr(model, "set_model_post_input_patch") or "post_input" not in inspect.getsource(network):
+        pytest.skip("in this ComfyUI no patch changes what the network is given")
 
     def shorter(args):
         args["img"], args["img_ids"] = args["img"][:, :-4], args["img_ids"][:, :-4]
