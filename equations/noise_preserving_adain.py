@@ -1,4 +1,9 @@
-"""The noise-preserving start: AdaIN of the clean latent inside an inverted one, whose noise stays as it is."""
+"""AdaIN of clean latents, for the two starts that work on them.
+
+The noise-preserving start works inside an inverted latent, whose noise stays as it is. The start before inversion
+inverts what it made: the inverted noise of a flat field is what leads the network to that very field, and under another
+colour it leads to a field with worms in it; inverting the recoloured latent gives the noise that belongs to it.
+"""
 
 from __future__ import annotations
 

@@ -9,13 +9,14 @@ from comfy_api.latest import io
 
 from ..common.pairing import one_or_all
 from ..engine.inverted_latent import check_same_start, clean_of, inversion_of, restarted
+from ..engine.latents import with_samples
 from ..equations.adain import adain, pair_batches, patch_adain
 from ..equations.high_pass import high_pass
 from ..equations.noise_preserving_adain import bounded_adain, noise_preserving_start
 from ..node_parts.wire_types import CATEGORY
 
-NOISE_PRESERVING = "noise-preserving"
-MODES = ("global", "patch", NOISE_PRESERVING)
+NOISE_PRESERVING, BEFORE_INVERSION = "noise-preserving", "before inversion"
+MODES = ("global", "patch", NOISE_PRESERVING, BEFORE_INVERSION)
 
 
 class LatentAdaIN(io.ComfyNode):
@@ -31,8 +32,20 @@ class LatentAdaIN(io.ComfyNode):
             ),
             search_aliases=["adain", "adaptive instance normalization", "match latent colour", "latent statistics"],
             inputs=[
-                io.Latent.Input("content", tooltip="The content's inverted latent, from DDIM Invert."),
-                io.Latent.Input("style", tooltip="The style's inverted latent, from Style K/V Capture. Any size."),
+                io.Latent.Input(
+                    "content",
+                    tooltip=(
+                        "The content's inverted latent, from DDIM Invert. In mode before inversion: its latent from "
+                        "VAE Encode."
+                    ),
+                ),
+                io.Latent.Input(
+                    "style",
+                    tooltip=(
+                        "The style's inverted latent, from Style K/V Capture. In mode before inversion: its latent "
+                        "from VAE Encode. Any size."
+                    ),
+                ),
                 io.Float.Input(
                     "strength",
                     default=1.0,
@@ -53,7 +66,9 @@ class LatentAdaIN(io.ComfyNode):
                         "global: one mean and spread for the whole image, as in the paper. patch: each region takes "
                         "those of the same region of the style (Kim et al. 2024), so colours stay where they are. "
                         "noise-preserving: as global, but only the picture in the noise takes them and the noise stays "
-                        "as it is: flat backgrounds stay flat, cells on black above all."
+                        "as it is: flat backgrounds stay flatter, cells on black above all. before inversion: the "
+                        "picture takes them before DDIM Invert, so that its noise is its own: flat backgrounds stay "
+                        "flat even where nothing is injected."
                     ),
                 ),
                 io.Int.Input(
@@ -91,12 +106,18 @@ class LatentAdaIN(io.ComfyNode):
                     tooltip="What counts as large: higher reaches down to smaller areas.",
                 ),
             ],
-            outputs=[io.Latent.Output(display_name="latent", tooltip="To the latent of Injected Sampler.")],
+            outputs=[
+                io.Latent.Output(
+                    display_name="latent",
+                    tooltip="To the latent of Injected Sampler; in mode before inversion, to that of DDIM Invert.",
+                )
+            ],
         )
 
     @classmethod
     def execute(cls, content, style, strength, mode, patch_size, high_pass_amount=0.0, high_pass_cutoff=0.1):
-        x_content, x_style = _samples(content, "content"), _samples(style, "style")
+        source = "VAE Encode" if mode == BEFORE_INVERSION else "an inversion"
+        x_content, x_style = _samples(content, "content", source), _samples(style, "style", source)
         if x_content.ndim != x_style.ndim or x_content.shape[1] != x_style.shape[1]:
             raise ValueError(
                 f"content has shape {tuple(x_content.shape)}, style {tuple(x_style.shape)}: the channels (and frames) "
@@ -108,11 +129,13 @@ class LatentAdaIN(io.ComfyNode):
             )
         if strength == 0 and high_pass_amount == 0:
             return io.NodeOutput(content)
-        check_same_start(content, style)
 
         def layout(x: torch.Tensor) -> torch.Tensor:
             return high_pass(x, high_pass_amount, high_pass_cutoff)
 
+        if mode == BEFORE_INVERSION:
+            return io.NodeOutput(_before_inversion(content, style, strength, layout))
+        check_same_start(content, style)
         if mode == NOISE_PRESERVING:
             return io.NodeOutput(_noise_preserving(content, style, strength, layout))
         x_content, x_style = pair_batches(layout(x_content), x_style.to(x_content.device, x_content.dtype))
@@ -128,11 +151,24 @@ def with_one_palette(content: dict, style: dict, strength: float, mode: str) -> 
 def _noise_preserving(content: dict, style: dict, strength: float, layout: Callable) -> dict:
     """The LATENT whose clean latent has the style's statistics, in the content's own noise."""
     x, clean = content["samples"], clean_of(content, "content")
-    restyled, clean_style = pair_batches(layout(clean), clean_of(style, "style").to(x.device, x.dtype))
-    restyled = torch.lerp(restyled, bounded_adain(restyled, clean_style), strength)
+    restyled = _restyled(layout(clean), clean_of(style, "style"), strength)
     x, clean = x.expand_as(restyled), clean.expand_as(restyled)
     start = noise_preserving_start(x, clean, restyled, inversion_of(content).signal)
     return restarted(content, start, restyled)
+
+
+def _before_inversion(content: dict, style: dict, strength: float, layout: Callable) -> dict:
+    """The LATENT of a picture, still to be inverted, with the style's statistics."""
+    for latent, what, after in ((content, "content", ", and DDIM Invert after this node"), (style, "style", "")):
+        if inversion_of(latent) is not None:
+            raise ValueError(f"{what} is inverted already: in mode before inversion connect VAE Encode here{after}.")
+    return with_samples(content, _restyled(layout(content["samples"]), style["samples"], strength))
+
+
+def _restyled(clean: torch.Tensor, clean_style: torch.Tensor, strength: float) -> torch.Tensor:
+    """`bounded_adain` of clean latents by a share of strength; one image of either goes with all of the other."""
+    clean, clean_style = pair_batches(clean, clean_style.to(clean.device, clean.dtype))
+    return torch.lerp(clean, bounded_adain(clean, clean_style), strength)
 
 
 def _patches(x_content: torch.Tensor, x_style: torch.Tensor, patch_size: int) -> torch.Tensor:
@@ -143,12 +179,12 @@ def _patches(x_content: torch.Tensor, x_style: torch.Tensor, patch_size: int) ->
     return flat.reshape(shape[0], *shape[2:-2], shape[1], *shape[-2:]).movedim(-3, 1)
 
 
-def _samples(latent: dict, what: str) -> torch.Tensor:
+def _samples(latent: dict, what: str, source: str) -> torch.Tensor:
     samples = latent.get("samples")
     if not torch.is_tensor(samples) or getattr(samples, "is_nested", False) or samples.ndim not in (4, 5):
-        raise ValueError(f"{what} holds no image or video latent; connect the output of an inversion.")
+        raise ValueError(f"{what} holds no image or video latent; connect the output of {source}.")
     if samples.numel() == 0:
-        raise ValueError(f"{what} has shape {tuple(samples.shape)}: it is empty. Connect the output of an inversion.")
+        raise ValueError(f"{what} has shape {tuple(samples.shape)}: it is empty. Connect the output of {source}.")
     if not bool(torch.isfinite(samples).all()):
         raise ValueError(f"{what} contains NaN or infinite values; look at the node that made it.")
     return samples

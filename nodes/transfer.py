@@ -10,7 +10,7 @@ from ..node_parts.presets import CUSTOM, TransferDials, chosen_dials, preset_inp
 from ..node_parts.wire_types import CATEGORY
 from .ddim_invert import DDIMInvert
 from .injected_sampler import InjectedSampler
-from .latent_adain import MODES, NOISE_PRESERVING, LatentAdaIN
+from .latent_adain import BEFORE_INVERSION, MODES, NOISE_PRESERVING, LatentAdaIN
 from .style_kv_capture import StyleKVCapture
 from .style_settings import CellStyleSettings
 
@@ -62,7 +62,9 @@ class CellStyleTransfer(io.ComfyNode):
                     advanced=True,
                     tooltip=(
                         "How the content's noise takes the style's colours before the sampling. noise-preserving keeps "
-                        "flat backgrounds flat; global is the paper's, patch follows the style's layout."
+                        "flat backgrounds flatter; before inversion keeps them flat even where nothing is injected, "
+                        "and inverts the content anew for each style; global is the paper's, patch follows the "
+                        "style's layout."
                     ),
                 ),
             ],
@@ -105,16 +107,17 @@ class CellStyleTransfer(io.ComfyNode):
         }
         encode_content = graph.node("VAEEncode", "content", pixels=content, vae=vae)
         encode_style = graph.node("VAEEncode", "style", pixels=style, vae=vae)
-        invert = add("invert", DDIMInvert, latent=encode_content.out(0), **pass_inputs)
         capture = add("capture", StyleKVCapture, latent=encode_style.out(0), **pass_inputs)
-        adain = add(
-            "adain",
-            LatentAdaIN,
-            content=invert.out(0),
-            style=capture.out(1),
-            strength=dials.strength,
-            mode=dials.start,
-        )
+
+        def adain(of_content, of_style):
+            inputs = {"content": of_content, "style": of_style, "strength": dials.strength, "mode": dials.start}
+            return add("adain", LatentAdaIN, **inputs).out(0)
+
+        latent, before = encode_content.out(0), dials.start == BEFORE_INVERSION
+        if before:
+            latent = adain(latent, encode_style.out(0))
+        invert = add("invert", DDIMInvert, latent=latent, **pass_inputs)
+        start = invert.out(0) if before else adain(invert.out(0), capture.out(1))
         finer = {}
         if dials.adain_rate:
             finer = {"adain_rate": dials.adain_rate, "adain_end": dials.adain_end}
@@ -123,7 +126,7 @@ class CellStyleTransfer(io.ComfyNode):
             "sample",
             InjectedSampler,
             **shared,
-            latent=adain.out(0),
+            latent=start,
             style_kv=capture.out(0),
             content_query=invert.out(1),
             gamma=dials.gamma,

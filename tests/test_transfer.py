@@ -57,21 +57,26 @@ def the_real_nodes(graph: dict) -> dict:
     shared = {"model": dials["model"], "conditioning": dials["conditioning"]}
     inversion = {"steps": dials["steps"], "refinement": dials["refinement"], "layers": "auto", "storage": "auto"}
     inversion |= {name: dials[name] for name in ("solver", "spacing") if name in dials}
+    start = dials.get("start", "global")
+    before = start == "before inversion"
     by_hand = {name: node for name, node in graph.items() if name != "transfer"}
     for name in ("content", "style"):
         pixels = {"pixels": dials[name], "vae": dials["vae"]}
         by_hand[f"encode_{name}"] = {"class_type": "VAEEncode", "inputs": pixels}
     return {
         **by_hand,
-        "invert": {"class_type": "DDIMInvert", "inputs": {**shared, **inversion, "latent": ["encode_content", 0]}},
+        "invert": {
+            "class_type": "DDIMInvert",
+            "inputs": {**shared, **inversion, "latent": ["adain" if before else "encode_content", 0]},
+        },
         "capture": {"class_type": "StyleKVCapture", "inputs": {**shared, **inversion, "latent": ["encode_style", 0]}},
         "adain": {
             "class_type": "LatentAdaIN",
             "inputs": {
-                "content": ["invert", 0],
-                "style": ["capture", 1],
+                "content": ["encode_content", 0] if before else ["invert", 0],
+                "style": ["encode_style", 0] if before else ["capture", 1],
                 "strength": 1.0,
-                "mode": "global",
+                "mode": start,
                 "patch_size": 16,
             },
         },
@@ -79,7 +84,7 @@ def the_real_nodes(graph: dict) -> dict:
             "class_type": "InjectedSampler",
             "inputs": {
                 **shared,
-                "latent": ["adain", 0],
+                "latent": ["invert" if before else "adain", 0],
                 "style_kv": ["capture", 0],
                 "content_query": ["invert", 1],
                 "gamma": dials["gamma"],
@@ -112,7 +117,10 @@ def image(client, result) -> bytes:
         return picture.convert("RGB").tobytes()
 
 
-@pytest.mark.parametrize(("number", "dials"), [(101, {}), (106, {"solver": "multistep", "spacing": "linspace"})])
+@pytest.mark.parametrize(
+    ("number", "dials"),
+    [(101, {}), (106, {"solver": "multistep", "spacing": "linspace"}), (107, {"start": "before inversion"})],
+)
 def test_it_gives_what_the_wired_nodes_give(client, pictures, number, dials):
     graph = graph_of(pictures, number, **dials)
     assert image(client, client.run(graph)) == image(client, client.run(the_real_nodes(graph)))
@@ -127,6 +135,16 @@ def test_the_dials_sample_again_and_invert_nothing(client, pictures):
         spent.append(calls(client) - before)
     assert spent == [3 * STEPS, STEPS, STEPS, 0, 3 * (STEPS + 1)]
     assert len(set(seen)) == 4
+
+
+def test_adain_before_the_inversion_costs_no_call_more_and_inverts_the_content_for_each_style(client, pictures):
+    graph = graph_of(pictures, 108, start="before inversion", solver="multistep", spacing="linspace", steps=11)
+    spent = []
+    for dials in ({}, {"gamma": 0.3}, {"style": ["content", 0]}):
+        before = calls(client)
+        client.run(changed(graph, **dials))
+        spent.append(calls(client) - before)
+    assert spent == [33, 11, 33]
 
 
 def test_a_new_content_does_not_capture_the_style_again(client, pictures):
