@@ -92,33 +92,42 @@ class Bench:
             self.inverted["style", name] = result
         return self.inverted["style", name]
 
-    def transfer(self, content: tuple[str, np.ndarray], style: tuple[str, np.ndarray], inject=True, **dials):
-        """(H, W, 3) by the recipe; inject=False leaves only the start. Dials: those of the sampler, and adain_rate."""
+    def transfer(
+        self, content: tuple[str, np.ndarray], style: tuple[str, np.ndarray], inject=True, start=None, **dials
+    ) -> np.ndarray:
+        """(H, W, 3) by the recipe; inject=False leaves only the start, `start` takes another one. Dials: those of the
+        sampler, and adain_rate."""
+        start = start or self.recipe.start
         dialled = {**self.recipe.dials, "adain_rate": self.recipe.adain_rate, **dials}
-        key = (content[0], style[0], inject, *sorted(dialled.items()))
+        key = (content[0], style[0], inject, start, *sorted(dialled.items()))
         if key not in self.made:
-            self.made[key] = self._transfer(content, style, inject, dialled)
+            self.made[key] = self._transfer(content, style, inject, start, dialled)
         return self.made[key]
 
-    def _transfer(self, content, style, inject: bool, dials: dict) -> np.ndarray:
+    def _transfer(self, content, style, inject: bool, mode: str, dials: dict) -> np.ndarray:
         import run_nodes
         from cellstyle.engine.dials import StyleSettings
 
-        start, query = self.content(*content)
+        shared = self.model, self.conditioning
         features, style_start = self.style(*style)
-        start = run_nodes.adain(start, style_start, mode=self.recipe.start)
+        if mode == "before inversion":
+            start = run_nodes.adain(self.encode(content[1]), self.encode(style[1]), mode=mode)
+            start, query, _ = run_nodes.invert(*shared, start, **self.recipe.inversion)
+        else:
+            start, query = self.content(*content)
+            start = run_nodes.adain(start, style_start, mode=mode)
         settings = StyleSettings(adain_rate=dials.pop("adain_rate"), adain_end=1.0)
         features = features if inject else None
-        return self.decode(
-            run_nodes.sample(self.model, self.conditioning, start, features, query, settings=settings, **dials)
-        )
+        drawn = run_nodes.sample(*shared, start, features, query, settings=settings, **dials)
+        return self.decode(drawn)
 
-    def round_trip(self, picture: np.ndarray, steps: int, refinement: int) -> float:
-        """PSNR in dB of DDIM's inversion then sampling, against the autoencoder's own reconstruction."""
+    def round_trip(self, picture: np.ndarray, **how) -> float:
+        """PSNR in dB of an inversion then sampling, against the autoencoder's own reconstruction. how: the inputs of
+        DDIM Invert; the paper's solver and spacing where they are not named."""
         import run_nodes
 
         latent = self.encode(picture)
-        start, query, _ = run_nodes.invert(self.model, self.conditioning, latent, steps=steps, refinement=refinement)
+        start, query, _ = run_nodes.invert(self.model, self.conditioning, latent, **how)
         back = self.decode(run_nodes.sample(self.model, self.conditioning, start, content_query=query))
         return psnr(back, self.decode(latent["samples"]))
 
