@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -100,7 +101,8 @@ def disturb(process, out: Path, dice: random.Random, good: int, times: int, stop
         running = servers_of(process.pid)
         if running:
             number = dice.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP if stops else signal.SIGKILL])
-            os.kill(dice.choice(running), number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(dice.choice(running), number)
             done.append(f"{number.name} after {at}")
     return done
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import os
@@ -358,7 +359,12 @@ def servers_of(pid: int) -> list[int]:
     """Processes of ComfyUIs that a runner has started."""
     import psutil
 
-    return [child.pid for child in psutil.Process(pid).children() if "server_guard.py" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):  # one that has just ended
+            if "server_guard.py" in " ".join(child.cmdline()):
+                found.append(child.pid)
+    return found
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
