@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 from cellstyle.fleet.manifest import merged
 from cellstyle.fleet.pixels import pixels_sha256
 from places import ROOT, SUPPORT
@@ -98,6 +100,21 @@ def run(*arguments: object, timeout: float = 900, **env: str) -> tuple[int, str,
     finally:
         process.kill()
     return process.returncode, said, complained
+
+
+def processes_of(pid: int, word: str, recursive: bool = False) -> list[psutil.Process]:
+    """The children of a process, or all that come from it, with a word in their command lines."""
+    found = []
+    for process in psutil.Process(pid).children(recursive):
+        with contextlib.suppress(psutil.Error):  # one that has just ended
+            if word in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def servers_of(pid: int) -> list[int]:
+    """Processes of ComfyUIs that a runner has started."""
+    return [process.pid for process in processes_of(pid, "server_guard.py")]
 
 
 def results(out: Path) -> dict[str, str]:

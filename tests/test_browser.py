@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 from browser_page import FrontEnd, front_end
 from demo_graph import DEMO_LOADER, RANDOM_LOADER
+from host_layout import DEFAULT_VERSION, find
 from places import ROOT
 from workflow_files import NAMES, has_demo_model, named_models, nodes_of, overlapping, read_api, read_ui
+
+OLDER = find().version != DEFAULT_VERSION
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +41,14 @@ def what_runs(prompt: dict) -> dict:
 
 
 def slots_of(node: dict) -> list[tuple]:
-    """A node's inputs; without the empty ones of a growing input, of which front ends show one or two, and without the
-    types of widgets, which ComfyUI renames (a COMBO became a COMFY_DYNAMICCOMBO_V3)."""
-    slots = [(slot["name"], None if "widget" in slot else slot["type"], slot.get("link")) for slot in node["inputs"]]
+    """A node's inputs; without the empty ones of a growing input, of which front ends show one or two."""
+    slots = [(slot["name"], _type_of(slot), slot.get("link")) for slot in node["inputs"]]
     return [slot for slot in slots if slot[2] is not None or "." not in slot[0]]
+
+
+def _type_of(slot: dict) -> str:
+    """On an older ComfyUI nothing of a widget, whose types it has renamed (COMBO to COMFY_DYNAMICCOMBO_V3)."""
+    return "" if OLDER and "widget" in slot else slot["type"]
 
 
 def wires_of(workflow: dict) -> set[tuple]:
@@ -54,9 +61,9 @@ def wires_of(workflow: dict) -> set[tuple]:
 
 
 def unknown_inputs(client, api: dict) -> dict[str, list[str]]:
-    """By node, the inputs of ComfyUI's own nodes that this server is too old to know; they are the last ones."""
-    found, classes = {}, client.object_info()
-    for key, node in api.items():
+    """By node, the inputs of ComfyUI's own nodes that an older server does not know; they are the last ones."""
+    found, classes = {}, client.object_info() if OLDER else {}
+    for key, node in api.items() if OLDER else ():
         known = {name for group in classes[node["class_type"]]["input"].values() for name in group}
         found[key] = [name for name in node["inputs"] if name not in known and "." not in name]
     return found

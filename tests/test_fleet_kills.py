@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from fleet_runs import check_complete, results, start
+from fleet_runs import check_complete, results, servers_of, start
 from places import ROOT
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
@@ -89,8 +89,6 @@ def count(out: Path) -> int:
 
 def disturb(process, out: Path, dice: random.Random, good: int, times: int, stops: bool) -> list[str]:
     """Kills or stops a ComfyUI of the run at drawn points, as long as it goes on."""
-    from test_fleet_runs import servers_of
-
     done = []
     for at in sorted(dice.sample(range(1, good - 4), times)):
         while count(out) < at and process.poll() is None:
@@ -103,7 +101,7 @@ def disturb(process, out: Path, dice: random.Random, good: int, times: int, stop
             number = dice.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP if stops else signal.SIGKILL])
             with contextlib.suppress(ProcessLookupError):
                 os.kill(dice.choice(running), number)
-            done.append(f"{number.name} after {at}")
+                done.append(f"{number.name} after {at}")
     return done
 
 

@@ -16,7 +16,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fleet_runs import BATCH, check_complete, results, use_stand_in, write_contents, write_style, write_workflow
+from fleet_runs import (
+    BATCH,
+    check_complete,
+    processes_of,
+    results,
+    use_stand_in,
+    write_contents,
+    write_style,
+    write_workflow,
+)
 from places import SUPPORT
 
 PYTHON = os.environ.get("CELLSTYLE_RAY_PYTHON") or (sys.executable if importlib.util.find_spec("ray") else "")
@@ -64,25 +73,13 @@ def wait_for_results(place: Path, count: int, process: subprocess.Popen) -> None
         time.sleep(0.02)
 
 
-def processes_of(pid: int, word: str) -> list[psutil.Process]:
-    """The actors of a run, or its ComfyUIs."""
-    found = []
-    for process in psutil.Process(pid).children(recursive=True):
-        try:
-            if word in " ".join(process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
 def check_seed(place: Path, seed: int) -> None:
     dice = random.Random(seed)
     process = on_ray(place)
     try:
         for word in dice.sample(["ComfyActor", "server_guard.py"], 2):
             wait_for_results(place, dice.randrange(1, 8) + len(list((place / "out").rglob("*.png"))), process)
-            os.kill(dice.choice(processes_of(process.pid, word)).pid, signal.SIGKILL)
+            os.kill(dice.choice(processes_of(process.pid, word, recursive=True)).pid, signal.SIGKILL)
         said, _ = process.communicate(timeout=900)
     finally:
         process.kill()
@@ -127,7 +124,7 @@ def test_it_listens_on_the_loopback_alone_and_ctrl_c_ends_it(place):
     process = on_ray(place)
     try:
         wait_for_results(place, 3, process)
-        actors, ports = processes_of(process.pid, "ComfyActor"), listening(process)
+        actors, ports = processes_of(process.pid, "ComfyActor", recursive=True), listening(process)
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=600)
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 import os
@@ -23,6 +22,7 @@ from fleet_runs import (
     check_complete,
     results,
     run,
+    servers_of,
     start,
     use_stand_in,
     write_contents,
@@ -353,18 +353,6 @@ def _wait_for(url: str) -> None:
         except ComfyError:
             time.sleep(0.05)
     raise AssertionError(f"{url} never came up")
-
-
-def servers_of(pid: int) -> list[int]:
-    """Processes of ComfyUIs that a runner has started."""
-    import psutil
-
-    found = []
-    for child in psutil.Process(pid).children():
-        with contextlib.suppress(psutil.Error):  # one that has just ended
-            if "server_guard.py" in " ".join(child.cmdline()):
-                found.append(child.pid)
-    return found
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -77,5 +77,7 @@ def test_it_runs_on_a_real_server_without_the_rest_of_the_repository(package):
             "out": {"class_type": "PreviewImage", "inputs": {"images": ["image", 0]}},
         }
         assert len(server.client.run(graph).images) == 1
-        _, after_the_start = server.log().split("Starting server", 1)  # before it, what an old ComfyUI lacks itself
-        assert "Traceback" not in after_the_start
+        log = server.log()
+        if "some comfy_extras/ nodes did not import" in log:  # what an old ComfyUI lacks itself
+            _, log = log.split("Starting server", 1)
+        assert "Traceback" not in log

@@ -107,10 +107,11 @@ class Bench:
     def _transfer(self, content, style, inject: bool, mode: str, dials: dict) -> np.ndarray:
         import run_nodes
         from cellstyle.engine.dials import StyleSettings
+        from cellstyle.nodes.latent_adain import BEFORE_INVERSION
 
         shared = self.model, self.conditioning
         features, style_start = self.style(*style)
-        if mode == "before inversion":
+        if mode == BEFORE_INVERSION:
             start = run_nodes.adain(self.encode(content[1]), self.encode(style[1]), mode=mode)
             start, query, _ = run_nodes.invert(*shared, start, **self.recipe.inversion)
         else:

@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(1, str(Path(__file__).resolve().parent.parent))
 
 from evaluate_setup import Bench
+from evaluate_setup import contents as evaluated
 from evaluate_style import FLAT_SHARE, contrast_map, flat_contrast
 
 CONTENTS, STYLES = ("fluorescence", "lone_cells"), ("porcelain", "ink_wash", "impression")
@@ -31,7 +32,6 @@ SHOWN_STARTS = ("paper (global)", "noise-preserving", "AdaIN before inversion")
 def pictures(size: int) -> tuple[dict, dict]:
     """Contents and styles by name, (size, size, 3) float32 in 0..1; the cell is scikit-image's."""
     from contents import CONTENTS as DRAWN
-    from evaluate_setup import contents as evaluated
     from styles import STYLES as LOOKS
 
     contents = {n: DRAWN[n](np.random.default_rng(7003), size, size).astype(np.float32) for n in CONTENTS}
