@@ -81,7 +81,9 @@ class LocalEngine:
             except StationDown as error:
                 failures += 1
                 with self._lock:
-                    self._down[worker.station.name] = str(error)
+                    known, self._down[worker.station.name] = self._down.get(worker.station.name), str(error)
+                if known != str(error):  # a worker's threads meet the same
+                    self.tally.down(worker.station.name, str(error))
                 if worker.station.owned and failures >= MOST_FAILED_STARTS:
                     if len(self._down) == len(self.workers):
                         self.stop.now(f"No ComfyUI can be used: {error}")

@@ -182,13 +182,15 @@ class RayEngine:
 
     def _answered(self, hand: _Hand) -> bool:
         probe, hand.probe = hand.probe, None
-        hand.trouble = ""
+        known, hand.trouble = hand.trouble, ""
         try:
             hand.calls, hand.trouble = self.ray.get(probe)
         except self.ray.exceptions.RayError as error:
             hand.trouble = _short(error)
         if hand.trouble:
             hand.not_before = time.monotonic() + _START_AGAIN
+            if hand.trouble != known:
+                self.tally.down(hand.name, hand.trouble)
         return not hand.trouble
 
     def _finished(self, hand: _Hand, call: Any, item: Item) -> bool:

@@ -88,7 +88,12 @@ class Tally:
     def again(self, item: Item, reason: str) -> None:
         """An item that came back; the first line of the reason, which may hold a server's log."""
         if not self.stop():
-            self.say(f"again: {item.name}: {reason.strip().splitlines()[0] if reason.strip() else 'no reason'}")
+            self.say(f"again: {item.name}: {_first_line(reason)}")
+
+    def down(self, worker: str, reason: str) -> None:
+        """A worker whose ComfyUI cannot be used now; it is tried again."""
+        if not self.stop():
+            self.say(f"waiting: {worker}: {_first_line(reason)}")
 
     def say(self, line: str) -> None:
         """A line above the bar; nothing with --quiet."""
@@ -151,6 +156,10 @@ class _Display:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no reason"
 
 
 def _time(seconds: float) -> str:

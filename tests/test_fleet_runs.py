@@ -288,13 +288,15 @@ def test_servers_get_the_workflow_and_the_pictures_and_nothing_else(place, serve
     assert len(list((servers[0][2] / "input").glob("*.safetensors"))) == 1  # the same bytes are not sent again
 
 
-def test_a_server_that_goes_away_is_replaced_by_the_other(place, servers, monkeypatch):
+def test_a_server_that_goes_away_is_named_once_and_replaced_by_the_other(place, servers, capsys):
     write_contents(place / "data", 12)
     thread = when_made(place, 3, servers[0][0].kill)
     assert batch(place, "--server", *[url for _, url, _ in servers]) == 0
     thread.join()
     check_complete(place / "out", results(place / "out"), set())
     assert len(results(place / "out")) == 12 and servers[0][0].poll() is not None
+    waits = [line for line in capsys.readouterr().err.splitlines() if line.startswith("waiting: ")]
+    assert waits and all(servers[0][1] in line for line in waits) and len(set(waits)) == len(waits), waits
 
 
 def test_no_server_left_ends_the_run(place, servers, monkeypatch, capsys):

@@ -36,7 +36,7 @@ def rows(options) -> list[dict]:
     """Tables on the terminal; the figures as dicts."""
     repeats = options.repeats or (1 if options.quick else 3)
     found: list[dict] = []
-    kinds = {"wait node": 8} if options.quick else {"wait node": 24, "demo model": 12}
+    kinds = {"wait node": 8} if options.quick else {"wait node": 24, "demo model": 24}
     heads = ["each picture is", "plain loop", "1 worker / plain", "2 workers / 1", "2 plain loops / 1"]
     table("i. A batch beside a plain loop, pictures a minute", heads, _paces(kinds, repeats, found))
     table("j. A batch's own cost", ["", "figure"], _costs(options.quick, found))
