@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from kornia.filters import gaussian_blur2d
 
 HOLDS, FOLLOWS = 1.5, 2.5
 """Times the noise: a change up to the first is none, one from the second on is motion."""
@@ -114,8 +115,5 @@ def _change(x: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
 
 def _blurred(x: torch.Tensor) -> torch.Tensor:
     """A Gaussian of SIGMA pixels over (H, W)."""
-    radius = round(3 * SIGMA)
-    weights = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=x.device, dtype=x.dtype) / SIGMA).square())
-    weights = (weights / weights.sum()).view(1, 1, 1, -1)
-    padded = F.pad(x[None, None], [radius] * 4, mode="replicate")
-    return F.conv2d(F.conv2d(padded, weights), weights.movedim(-1, -2))[0, 0]
+    size = 2 * round(3 * SIGMA) + 1
+    return gaussian_blur2d(x[None, None], (size, size), (SIGMA, SIGMA), "replicate")[0, 0]
