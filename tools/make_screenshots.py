@@ -20,7 +20,7 @@ SHOTS, FOLDER = ROOT / "output" / "shots", ROOT / "docs" / "images" / "front_end
 BESIDE_THE_HELP = (680, 38, 2000, 974)
 # name: (screenshot, left, top, right and bottom in it, width in the README's folder)
 CUTS = {
-    "demo": ("result", (0, 38, 1210, 990), 1210),
+    "demo": ("result", (0, 38, 1330, 690), 1330),
     "templates": ("template_browser", (0, 0, 2000, 1180), 1500),
     "help": ("help_page", BESIDE_THE_HELP, 1320),
     "chinese": ("chinese", BESIDE_THE_HELP, 1320),
