@@ -30,8 +30,8 @@ class TransferDials:
 
 
 _HELD = {"strength": 1.0, "start": "noise-preserving", "adain_rate": 0.4, "adain_end": 1.0}
-# faithful is the paper's, with the start that keeps flat backgrounds flat; the others hold the style's colours at every
-# step, which keeps palettes of two colours from blending into one
+# faithful is the paper's, with the start that keeps flat backgrounds flatter; the others hold the style's colours at
+# every step, which keeps palettes of two colours from blending into one
 LOOKS = {
     "faithful": {"gamma": 0.75, "gamma_end": 0.75, "gamma_curve": "constant", "tau": 1.5, **_HELD, "adain_rate": 0.0},
     "balanced": {"gamma": 0.75, "gamma_end": 0.3, "gamma_curve": "cosine", "tau": 1.5, **_HELD},
@@ -65,7 +65,8 @@ def preset_inputs(preset: str = CUSTOM, speed: str = CUSTOM) -> list:
             tooltip=(
                 "The look, as one choice. faithful: the structure as the paper keeps it (gamma 0.75). balanced: "
                 "structure early, texture late (gamma 0.75 to 0.3), colours held at every step. painterly: the style "
-                "rearranges (gamma 0.3). All leave flat backgrounds flat (noise-preserving). custom: your own dials."
+                "rearranges (gamma 0.3). All start noise-preserving: flat backgrounds stay flatter. custom: your own "
+                "dials."
             ),
         ),
         io.Combo.Input(

@@ -56,7 +56,7 @@ def piecewise_inputs(content_tooltip: str, style_tooltip: str) -> list:
             advanced=True,
             tooltip=(
                 "What that AdaIN works on. noise-preserving: the picture in the noise, so that flat backgrounds stay "
-                "flat. global: the noise itself, as in the paper."
+                "flatter. global: the noise itself, as in the paper."
             ),
         ),
         steps_input("Number of noise levels. More: a closer inversion and a finer result, and more time."),

@@ -137,7 +137,7 @@ def _branch(
 
 
 def adain(graph: Graph, content: Branch, style: Branch, title: str = "Latent AdaIN") -> Node:
-    """The content's noise with the style's colours in it, by the start that keeps flat backgrounds flat."""
+    """The content's noise with the style's colours in it, by the start that keeps flat backgrounds flatter."""
     wires = {"content": content.last["inverted"], "style": style.last["inverted"]}
     return graph.add("LatentAdaIN", title, **wires, mode="noise-preserving")
 
