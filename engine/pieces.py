@@ -9,7 +9,7 @@ import torch
 
 from ..features.wire_values import ContentQuery, StyleKV
 from .dials import Dials, InversionDials
-from .held_palette import HELD_PASSES
+from .held_palette import HELD_PASSES, styled_together
 from .invert import invert_and_record
 from .sample import sample_injected
 
@@ -37,6 +37,24 @@ def check_placeless(name: str, conditioning: list, pieces: int) -> None:
 def passes_of(pieces: int, held: bool = False) -> int:
     """Passes through the model that `styled_pieces` takes; held: `styled_together`."""
     return HELD_PASSES * pieces if held else 2 if pieces == 1 else 3 * pieces
+
+
+def styled(
+    held: bool,
+    name: str,
+    model,
+    conditioning: list,
+    pieces: Sequence[torch.Tensor],
+    style_kv: StyleKV,
+    start: Callable[[list[dict]], list[dict]],
+    inversion: InversionDials,
+    dials: Dials,
+    together: Callable[[list[torch.Tensor]], torch.Tensor],
+    progress: Callable[[int], Callable] | None = None,
+) -> list[torch.Tensor]:
+    """The sampled latents of a whole's pieces: `styled_together` where colours are held, else `styled_pieces`."""
+    how = (name, model, conditioning, pieces, style_kv, start, inversion, dials)
+    return list(styled_together(*how, together, progress) if held else styled_pieces(*how, progress))
 
 
 def styled_pieces(

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from comfy_api.latest import io
 
 from ..common.pairing import one_or_all, paired_count
-from ..engine.held_palette import styled_together
 from ..engine.inverted_latent import inversion_of, restarted
-from ..engine.pieces import check_placeless, passes_of, styled_pieces
+from ..engine.pieces import check_placeless, passes_of, styled
 from ..equations.tiles import TileLayout, blend, cut, lay_tiles, mosaic
 from ..node_parts.preview import SharedPreview
 from ..node_parts.transfer_inputs import (
@@ -140,11 +139,8 @@ class CellStyleTiledTransfer(io.ComfyNode):
 
             tiles = [encode(vae, tile) for tile in _cut_pixels(picture, layout.times(factor))]
             how = (tiles, style_kv, starts, chosen.inversion, chosen.dials)
-            if held:
-                styled = list(styled_together(*wired, *how, lambda parts: mosaic(parts, layout), preview))
-            else:
-                styled = list(styled_pieces(*wired, *how, preview))
-            decoded = (decode(vae, latent).movedim(-1, 1) for latent in styled)
+            drawn = styled(held, *wired, *how, lambda parts: mosaic(parts, layout), preview)
+            decoded = (decode(vae, latent).movedim(-1, 1) for latent in drawn)
             result = blend(decoded, layout.times(factor)).movedim(1, -1)
             if masks is not None:
                 result = torch.lerp(picture.to(result), result, masks[n % len(masks)].to(result)[None, ..., None])

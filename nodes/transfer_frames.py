@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 from comfy_api.latest import io
 
-from ..engine.held_palette import styled_together
 from ..engine.inverted_latent import inversion_of, restarted
-from ..engine.pieces import passes_of, styled_pieces
+from ..engine.pieces import passes_of, styled
 from ..node_parts.preview import SharedPreview
 from ..node_parts.transfer_inputs import (
     capture_style,
@@ -75,11 +74,8 @@ class CellStyleTransferFrames(io.ComfyNode):
 
         latents = [encode(vae, group) for group in groups]
         how = (latents, style_kv, starts, chosen.inversion, chosen.dials)
-        if held:
-            styled = list(styled_together(*wired, *how, _row, preview))
-        else:
-            styled = list(styled_pieces(*wired, *how, preview))
-        return io.NodeOutput(torch.cat([decode(vae, latent) for latent in styled]))
+        drawn = styled(held, *wired, *how, _row, preview)
+        return io.NodeOutput(torch.cat([decode(vae, latent) for latent in drawn]))
 
 
 def _side_by_side(latents: list[dict]) -> dict:
