@@ -13,7 +13,7 @@ import pytest
 from cellstyle.micrograph.load import Choices, load_micrograph
 from hostile_pictures import ANYWHERE, LIES, broken_pictures
 from sound_pictures import sound_pictures
-from watched import Most, Watched
+from watched import Most, watch
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -44,12 +44,14 @@ def sound(tmp_path_factory) -> dict[str, bytes]:
 def check(path, how: str, data: bytes, choices: Choices) -> str:
     """The sentence that the file got, "" where it was loaded."""
     path.write_bytes(data)
-    said = ""
-    with Watched(path) as watched:
+
+    def load() -> tuple[str, object]:
         try:
-            loaded = load_micrograph(path, path.name, choices)
+            return "", load_micrograph(path, path.name, choices)
         except ValueError as error:
-            said = str(error)
+            return str(error), None
+
+    (said, loaded), watched = watch(load, SECONDS, path)
     how = f"{how}, {dataclasses.asdict(choices)}: {said or 'loaded'}"
     if said:
         assert path.name in said and "\n" not in said and len(said) < 600 and said.isprintable(), repr(how)
