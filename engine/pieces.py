@@ -40,20 +40,12 @@ def passes_of(pieces: int, held: bool = False) -> int:
 
 
 def styled(
-    held: bool,
-    name: str,
-    model,
-    conditioning: list,
-    pieces: Sequence[torch.Tensor],
-    style_kv: StyleKV,
-    start: Callable[[list[dict]], list[dict]],
-    inversion: InversionDials,
-    dials: Dials,
-    together: Callable[[list[torch.Tensor]], torch.Tensor],
-    progress: Callable[[int], Callable] | None = None,
+    *how, held: bool, together: Callable, progress: Callable[[int], Callable] | None = None
 ) -> list[torch.Tensor]:
-    """The sampled latents of a whole's pieces: `styled_together` where colours are held, else `styled_pieces`."""
-    how = (name, model, conditioning, pieces, style_kv, start, inversion, dials)
+    """The sampled latents of a whole's pieces: `styled_together` where colours are held, else `styled_pieces`.
+
+    how: what both take, from name to dials. together: see `styled_together`.
+    """
     return list(styled_together(*how, together, progress) if held else styled_pieces(*how, progress))
 
 

@@ -3,6 +3,11 @@
 ALL_GOOD, SOME_FAILED, COULD_NOT_RUN, INTERRUPTED = 0, 1, 2, 130
 
 
+def first_line(reason: object) -> str:
+    """Of an error or its text, which may hold a server's log; "" where there is none."""
+    return next(iter(str(reason).strip().splitlines()), "")
+
+
 class FleetError(RuntimeError):
     """The run cannot start or go on; the message says why and what to do."""
 

@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from .errors import FleetError
+from .errors import FleetError, first_line
 from .listing import Item
 from .manifest import FAILED
 from .tally import Stop, Tally
@@ -280,5 +280,4 @@ def _actor_class(ray):
 
 
 def _short(error: Exception) -> str:
-    first = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {first[0]}"[:500]
+    return f"{type(error).__name__}: {first_line(error)}"[:500]

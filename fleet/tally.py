@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from .errors import ALL_GOOD, COULD_NOT_RUN, INTERRUPTED, SOME_FAILED
+from .errors import ALL_GOOD, COULD_NOT_RUN, INTERRUPTED, SOME_FAILED, first_line
 from .listing import Item, missing
 from .manifest import DONE, FAILED
 from .worker import Outcome
@@ -86,14 +86,14 @@ class Tally:
                 self.retried += 1
 
     def again(self, item: Item, reason: str) -> None:
-        """An item that came back; the first line of the reason, which may hold a server's log."""
+        """An item that came back."""
         if not self.stop():
-            self.say(f"again: {item.name}: {_first_line(reason)}")
+            self.say(f"again: {item.name}: {first_line(reason) or 'no reason'}")
 
     def down(self, worker: str, reason: str) -> None:
         """A worker whose ComfyUI cannot be used now; it is tried again."""
         if not self.stop():
-            self.say(f"waiting: {worker}: {_first_line(reason)}")
+            self.say(f"waiting: {worker}: {first_line(reason) or 'no reason'}")
 
     def say(self, line: str) -> None:
         """A line above the bar; nothing with --quiet."""
@@ -156,10 +156,6 @@ class _Display:
     def close(self) -> None:
         if self._bar is not None:
             self._bar.close()
-
-
-def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "no reason"
 
 
 def _time(seconds: float) -> str:

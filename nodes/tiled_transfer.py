@@ -139,7 +139,7 @@ class CellStyleTiledTransfer(io.ComfyNode):
 
             tiles = [encode(vae, tile) for tile in _cut_pixels(picture, layout.times(factor))]
             how = (tiles, style_kv, starts, chosen.inversion, chosen.dials)
-            drawn = styled(held, *wired, *how, lambda parts: mosaic(parts, layout), preview)
+            drawn = styled(*wired, *how, held=held, together=lambda parts: mosaic(parts, layout), progress=preview)
             decoded = (decode(vae, latent).movedim(-1, 1) for latent in drawn)
             result = blend(decoded, layout.times(factor)).movedim(1, -1)
             if masks is not None:

@@ -74,7 +74,7 @@ class CellStyleTransferFrames(io.ComfyNode):
 
         latents = [encode(vae, group) for group in groups]
         how = (latents, style_kv, starts, chosen.inversion, chosen.dials)
-        drawn = styled(held, *wired, *how, _row, preview)
+        drawn = styled(*wired, *how, held=held, together=_row, progress=preview)
         return io.NodeOutput(torch.cat([decode(vae, latent) for latent in drawn]))
 
 
