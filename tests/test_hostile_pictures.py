@@ -13,7 +13,7 @@ import pytest
 from cellstyle.micrograph.load import Choices, load_micrograph
 from hostile_pictures import ANYWHERE, LIES, broken_pictures
 from sound_pictures import sound_pictures
-from watched import Most, watch
+from watched import Most, Watched
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)
@@ -44,14 +44,12 @@ def sound(tmp_path_factory) -> dict[str, bytes]:
 def check(path, how: str, data: bytes, choices: Choices) -> str:
     """The sentence that the file got, "" where it was loaded."""
     path.write_bytes(data)
-
-    def load() -> tuple[str, object]:
+    said = ""
+    with Watched(path) as watched:
         try:
-            return "", load_micrograph(path, path.name, choices)
+            loaded = load_micrograph(path, path.name, choices)
         except ValueError as error:
-            return str(error), None
-
-    (said, loaded), watched = watch(load, SECONDS, path)
+            said = str(error)
     how = f"{how}, {dataclasses.asdict(choices)}: {said or 'loaded'}"
     if said:
         assert path.name in said and "\n" not in said and len(said) < 600 and said.isprintable(), repr(how)

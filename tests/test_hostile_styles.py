@@ -8,7 +8,7 @@ import pytest
 from cellstyle.style_file.style import read_record, read_style
 from hostile_styles import WAYS, broken_files
 from sound_styles import sound_files
-from watched import Most, watch
+from watched import Most, Watched
 
 SECONDS, MEGABYTES = 2, 200
 MOST = Most()
@@ -27,19 +27,15 @@ def reject_large(record, size) -> None:
 def check(path, how: str, data: bytes) -> str:
     """The sentence that the file got, "" where it was read."""
     path.write_bytes(data)
-
-    def read_both() -> list[str]:
-        said = []
+    said = {}
+    with Watched(path) as watched:
         for read in (read_record, lambda path: read_style(path, reject_large)):
             try:
                 read(path)
-                said.append("")
+                said[read] = ""
             except ValueError as error:
-                said.append(str(error))
-        return said
-
-    said, watched = watch(read_both, SECONDS, path)
-    for text in said:
+                said[read] = str(error)
+    for text in said.values():
         assert text == "" or text.startswith("given.safetensors "), f"{how}: {text!r}"
         assert "\n" not in text and len(text) < 500 and text.isprintable(), f"{how}: {text!r}"
     assert watched.seconds < SECONDS, f"{how}: {watched.seconds:.1f} s"

@@ -7,9 +7,7 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from places import ROOT
 
@@ -69,20 +67,6 @@ class Watched:
         writes = set(str(mode)) & set("wxa+") or (len(args) > 2 and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         ours = path.startswith(str(ROOT)) and path.endswith((".py", ".pyc"))
         return not writes and (path in self.allowed or ours or path.startswith(LIBRARIES))
-
-
-def watch(work: Callable[[], Any], seconds: float, *allowed: Path) -> tuple[Any, Watched]:
-    """What `work` returns, and what it was seen to take; where that was longer than `seconds`, the less of two times.
-
-    A collection of the process's garbage, or another test's thread, takes its time once; what is slow is so again.
-    """
-    with Watched(*allowed) as watched:
-        result = work()
-    if watched.seconds >= seconds:
-        with Watched(*allowed) as again:
-            work()
-        watched.seconds = min(watched.seconds, again.seconds)
-    return result, watched
 
 
 class Most:
