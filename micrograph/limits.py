@@ -13,6 +13,9 @@ MAX_READ_BYTES = 8 * 1024**3
 MAX_PLANES = 1_000_000
 """Planes that a header may declare."""
 
+MAX_CHANNELS = 4096
+"""Channels drawn into one picture; a spectrum has hundreds, a damaged header tens of thousands."""
+
 MAX_XML = 16 * 1024**2
 """Characters of OME-XML that are parsed."""
 
@@ -27,6 +30,15 @@ def check_kept(name: str, width: int, height: int, planes: int) -> None:
             f"{name} would need {width} x {height}{times} = {width * height * planes / 1e6:,.0f} million samples, more "
             f"than the limit of {MAX_SAMPLES / 1e6:,.0f} million. Choose fewer channels or frames, a higher "
             "pyramid_level, or crop the file in Fiji first."
+        )
+
+
+def check_channels(name: str, channels: int) -> None:
+    """Raises MicrographError where more than MAX_CHANNELS channels were chosen."""
+    if channels > MAX_CHANNELS:
+        raise MicrographError(
+            f"{name} would be drawn of {channels:,} channels, more than {MAX_CHANNELS:,}. Name those to draw in "
+            "channels, such as 1-3; where the file has not so many, its header is damaged."
         )
 
 

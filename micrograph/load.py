@@ -13,7 +13,7 @@ from .choices import choose_channels, choose_planes
 from .contrast import percentile_limits, stretch, type_limits
 from .describe import describe
 from .errors import MicrographError
-from .limits import check_kept, check_read
+from .limits import check_channels, check_kept, check_read
 from .luts import composite
 from .open_file import open_source
 from .projection import PROJECTIONS, project
@@ -73,6 +73,7 @@ def load_micrograph(path: str | Path, name: str, choices: Choices | None = None)
     with open_source(path, name, choices.series, choices.pyramid_level, choices.stack_axis) as source:
         most, cut_off = choices.max_frames, source.cut_off
         picked = choose_channels(choices.channels, source)
+        check_channels(name, len(picked))
         depths = choose_planes(choices.z, choices.z_index, source.depths, "z", name, most, cut_off)
         times = choose_planes(choices.time, choices.time_index, source.times, "time", name, most, cut_off)
         frames = (len(times) if choices.time == "frames" else 1) * (len(depths) if choices.z == "frames" else 1)

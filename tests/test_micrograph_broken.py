@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import tifffile
-from cellstyle.micrograph.limits import MAX_XML
+from cellstyle.micrograph.limits import MAX_CHANNELS, MAX_XML
 from cellstyle.micrograph.load import Choices, load_micrograph
 from PIL import Image
 from sound_pictures import sound_pictures
@@ -247,3 +247,12 @@ def test_flipped_bytes_never_crash(tmp_path, seed):
             else:
                 assert np.isfinite(loaded.images).all()
                 assert loaded.images.min() >= 0 and loaded.images.max() <= 1
+
+
+def test_more_channels_than_a_picture_is_drawn_of_are_refused_until_some_are_named(tmp_path):
+    planes = np.arange(MAX_CHANNELS + 1, dtype=np.uint16)[:, None, None].repeat(2, 1).repeat(2, 2)
+    path = tmp_path / "many.tif"
+    path.write_bytes(tiff(planes, planarconfig="separate"))
+    with pytest.raises(ValueError, match=r"many\.tif would be drawn of 4,097 channels, more than 4,096\. Name those"):
+        load_micrograph(path, path.name, Choices(channels="all"))
+    assert load_micrograph(path, path.name, Choices(channels="1-3")).images.shape == (1, 2, 2, 3)
