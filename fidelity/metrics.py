@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy
@@ -16,8 +17,11 @@ from .pictures import check_mask, check_picture, resize, strongest_channel
 from .similarity import ms_ssim, ssim
 from .style import colour_distance, texture_distance
 
+if TYPE_CHECKING:  # torch, which a process that scores without LPIPS does not load
+    from .lpips import Lpips
+
 NOT_MEASURED = -1.0
-"""Stands for a style distance where no style is connected; a real distance is never negative."""
+"""Stands for a distance to no style, or by a network that is not there; a real one is never negative."""
 
 NUMBERS = (
     "ssim",
@@ -51,7 +55,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Measured:
-    """Numbers by name (see NUMBERS), counts and facts, and what the report draws."""
+    """Numbers by name (NUMBERS, and lpips), counts and facts, and what the report draws."""
 
     numbers: dict[str, float]
     facts: dict
@@ -70,13 +74,15 @@ def measure(
     style: np.ndarray | None = None,
     mask: np.ndarray | None = None,
     settings: Settings | None = None,
+    lpips: Lpips | None = None,
 ) -> Measured:
     """Measures a pair.
 
     Args:
         content, result, style: (height, width, 1, 3 or 4) in 0..1. A result of another size than the content is resized
             to it, with antialiasing, for every measure, and `facts` say so; the style keeps its size.
-        mask: (height, width); only content and result where it is 0.5 or more (SSIM: weighted) are measured.
+        mask: (height, width); only content and result where it is 0.5 or more (SSIM, LPIPS: weighted) are measured.
+        lpips: the network, ready; None leaves that distance out.
     Raises: ValueError: see pictures.check_picture and check_mask.
     """
     settings = settings or Settings()
@@ -103,6 +109,8 @@ def measure(
         "colour_distance": NOT_MEASURED,
         "texture_distance": NOT_MEASURED,
     }
+    apart = None if lpips is None else lpips.distance(content, result, weights)
+    numbers["lpips"] = NOT_MEASURED if apart is None else apart
     if style is not None:
         style, _ = check_picture(style, "style")
         numbers["colour_distance"] = colour_distance(result, style, inside)
@@ -112,6 +120,7 @@ def measure(
         "result_size": [size[1], size[0]],
         "result_resized": tuple(size) != content.shape[:2],
         "style_size": None if style is None else list(style.shape[1::-1]),
+        "lpips_network": None if apart is None else lpips.network,
         "measured_share": 1.0 if inside is None else float(inside.mean()),
         "ms_ssim_scales": scales,
         "edge_pixels": {"content": edges.content_edges, "result": edges.result_edges},
@@ -149,7 +158,7 @@ def to_record(measured: list[Measured], settings: Settings) -> dict:
 
     return {
         "cellstyle_fidelity": 1,
-        "mean": plain(mean_numbers(measured)),
+        "mean": plain({**mean_numbers(measured), "lpips": mean_lpips(measured)}),
         **plain({"flicker": batch_flicker(measured)}),
         "pairs": [{**plain(one.numbers), **one.facts} for one in measured],
         "settings": asdict(settings),
@@ -160,3 +169,9 @@ def to_record(measured: list[Measured], settings: Settings) -> dict:
 def mean_numbers(measured: list[Measured]) -> dict[str, float]:
     """Each number's mean over the pairs."""
     return {key: float(np.mean([one.numbers[key] for one in measured])) for key in NUMBERS}
+
+
+def mean_lpips(measured: list[Measured]) -> float:
+    """LPIPS's mean over the pairs; `NOT_MEASURED` where it was not measured. All pairs of a batch are of one size."""
+    values = [one.numbers["lpips"] for one in measured]
+    return NOT_MEASURED if NOT_MEASURED in values else float(np.mean(values))

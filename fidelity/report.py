@@ -12,9 +12,10 @@ from .metrics import NOT_MEASURED, Measured, Settings
 from .pictures import strongest_channel
 
 MARGIN, GAP, HEADER, TITLE, CAPTION, FOOTER = 28, 24, 66, 30, 30, 34
-TABLE_HEIGHT = 372
-"""Least height of a panel: the table must fit."""
+TABLE_HEIGHT, LPIPS_HEIGHT = 372, 28
+"""Least height of a panel, and what LPIPS's line adds to it: the table must fit."""
 
+NETWORKS = {"alex": "AlexNet", "vgg": "VGG16"}
 GREEN = 0.5
 """From here a bar is green: more of the structure was kept than lost."""
 
@@ -39,10 +40,12 @@ def draw_report(
     Args:
         panel: width of each of the six panels in pixels, at least 320.
         number: which pair of how many, for the header. flicker: of the batch, see metrics.batch_flicker.
-    Returns: (height, width, 3) float32 in 0..1; the size depends on `panel` and the content's proportions only.
+    Returns: (height, width, 3) float32 in 0..1; the size depends on `panel`, on the content's proportions and on
+        whether LPIPS was measured.
     """
     height, width = measured.content.shape[:2]
-    frame = (panel, int(np.clip(round(panel * height / width), TABLE_HEIGHT, max(TABLE_HEIGHT, 1.5 * panel))))
+    least = TABLE_HEIGHT + LPIPS_HEIGHT * (measured.numbers["lpips"] != NOT_MEASURED)
+    frame = (panel, int(np.clip(round(panel * height / width), least, max(least, 1.5 * panel))))
     row = TITLE + frame[1] + CAPTION
     sheet = Image.new("RGB", (2 * MARGIN + 3 * panel + 2 * GAP, HEADER + 2 * row + GAP + FOOTER + MARGIN // 2), PAPER)
     pen = ImageDraw.Draw(sheet)
@@ -129,6 +132,10 @@ def _table(sheet, pen, at: tuple[int, int], frame: tuple[int, int], measured: Me
         _row(pen, x, right, y, label, f"{value:.3f}", note)
         _bar(pen, x, right, y + 28, value)
         y += 45
+    if measured.numbers["lpips"] != NOT_MEASURED:
+        note = f"{NETWORKS[measured.facts['lpips_network']]}, 0 = looks the same"
+        _row(pen, x, right, y, "LPIPS", f"{measured.numbers['lpips']:.3f}", note)
+        y += LPIPS_HEIGHT
     y += 14
     pen.text((x, y), "Distance to the style", INK, _font(17))
     pen.text((right, y + 4), "0 = the style itself", FAINT, _font(13), anchor="ra")

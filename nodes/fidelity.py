@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 
+import comfy.model_management
 import numpy as np
 import torch
 from comfy_api.latest import io, ui
 
 from ..common.pairing import one_or_all, paired_count
-from ..fidelity.metrics import NUMBERS, Settings, batch_flicker, mean_numbers, measure, to_record
+from ..fidelity.lpips import Lpips, bytes_needed, read_lpips
+from ..fidelity.metrics import NUMBERS, Settings, batch_flicker, mean_lpips, mean_numbers, measure, to_record
 from ..fidelity.objects import POLARITIES
 from ..fidelity.report import draw_report
+from ..node_parts.before_run import check_values
+from ..node_parts.lpips_file import CHOICES, WHERE_INSTALLED, fingerprint, lpips_file
 from ..node_parts.wire_types import CATEGORY
 
 LARGEST = 16 * 1024**2
@@ -134,6 +138,18 @@ class CellStyleFidelity(io.ComfyNode):
                         "in them. 0: a 64th of the picture, more where most of what stands out is larger."
                     ),
                 ),
+                io.Combo.Input(
+                    "lpips",
+                    options=list(CHOICES),
+                    default=WHERE_INSTALLED,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "A distance that follows what people find alike, by AlexNet (alex) or VGG16 (vgg). Their "
+                        "weights are not part of the pack: the help says how to put them into models/lpips. where "
+                        "installed: alex, else vgg, else none."
+                    ),
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="report", tooltip="One sheet a pair, all of one size."),
@@ -180,11 +196,29 @@ class CellStyleFidelity(io.ComfyNode):
                         "where nothing moves. 1 is as calm as the content; -1 is no time-lapse."
                     ),
                 ),
+                io.Float.Output(
+                    display_name="lpips",
+                    tooltip=(
+                        "How different content and result look, by a trained network: 0 is the same, 1 nothing alike; "
+                        "-1 is not installed, off, or a picture below 64 pixels."
+                    ),
+                ),
             ],
         )
 
     @classmethod
-    def execute(cls, content, result, style=None, mask=None, panel_size=400, **settings):
+    def validate_inputs(cls, lpips=WHERE_INSTALLED):
+        if lpips is not None:
+            check_values(cls, {"lpips": lpips})
+            lpips_file(lpips)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, lpips=WHERE_INSTALLED, **kwargs):
+        return fingerprint(lpips)
+
+    @classmethod
+    def execute(cls, content, result, style=None, mask=None, panel_size=400, lpips=WHERE_INSTALLED, **settings):
         settings = Settings(**settings)
         pictures = {"content": _pictures(content, "content"), "result": _pictures(result, "result")}
         if style is not None:
@@ -192,17 +226,30 @@ class CellStyleFidelity(io.ComfyNode):
         if mask is not None:
             pictures["mask"] = _masks(mask)
         count = _count(pictures)
+        network = _network(lpips, pictures["content"].shape[1:3])
         measured = []
         for n in range(count):
             # one picture for all pairs, or one a pair
             one = {key: batch[n if len(batch) > 1 else 0] for key, batch in pictures.items()}
-            measured.append(measure(one["content"], one["result"], one.get("style"), one.get("mask"), settings))
+            measured.append(measure(**one, settings=settings, lpips=network))
         flicker = batch_flicker(measured)
         sheets = [draw_report(one, settings, panel_size, (n, count), flicker) for n, one in enumerate(measured, 1)]
         report = torch.from_numpy(np.stack(sheets))
         means = mean_numbers(measured)
         record = json.dumps(to_record(measured, settings), indent=1)
-        return io.NodeOutput(report, *(means[key] for key in NUMBERS), record, flicker, ui=ui.PreviewImage(report))
+        numbers = (*(means[key] for key in NUMBERS), record, flicker, mean_lpips(measured))
+        return io.NodeOutput(report, *numbers, ui=ui.PreviewImage(report))
+
+
+def _network(choice: str, shape: tuple[int, int]) -> Lpips | None:
+    """LPIPS's network with room made for pictures of that (height, width), or None: see `lpips_file`."""
+    found = lpips_file(choice)
+    if found is None:
+        return None
+    network, path = found
+    device = comfy.model_management.get_torch_device()
+    comfy.model_management.free_memory(bytes_needed(network, shape), device)
+    return Lpips(read_lpips(path, network), network, device)
 
 
 def _pictures(image: torch.Tensor, what: str) -> np.ndarray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import pickle
 import sys
 
 import numpy as np
@@ -173,18 +172,3 @@ def test_another_look_keeps_the_structure_and_loses_the_texture():
         other = looks.other_look(textured, np.random.default_rng(seed))
         assert other.shape == textured.shape and other.dtype == np.float32 and 0 <= other.min() <= other.max() <= 1
         assert other[:, 40:].mean() > other[:, :24].mean()
-
-
-class _Evil:
-    def __reduce__(self):
-        return print, ("run",)
-
-
-def test_the_evaluation_reads_arrays_and_runs_nothing(tmp_path, capsys):
-    fine, evil = tmp_path / "fine.ckpt", tmp_path / "evil.ckpt"
-    fine.write_bytes(pickle.dumps({"a": {"kernel": np.arange(6.0).reshape(2, 3)}}, protocol=3))
-    evil.write_bytes(pickle.dumps({"a": _Evil()}))
-    assert np.array_equal(perceptual.read_arrays(fine)["a"]["kernel"], np.arange(6.0).reshape(2, 3))
-    with pytest.raises(pickle.UnpicklingError, match=r"print is not part of a numpy array"):
-        perceptual.read_arrays(evil)
-    assert capsys.readouterr().out == ""

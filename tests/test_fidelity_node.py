@@ -17,7 +17,7 @@ TISSUE = torch.from_numpy(data.immunohistochemistry()[::4, ::4] / np.float32(255
 OTHER = TISSUE.flip(1)
 SETTINGS = {
     "edge_tolerance": 2.0, "edge_sigma": 1.5, "object_polarity": "auto", "least_area": 30, "least_iou": 0.5,
-    "panel_size": 400,
+    "panel_size": 400, "lpips": "off",
 }  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def temp(tmp_path, monkeypatch):
 
 
 def run(content, result, **inputs):
-    report, *numbers, record, _ = CellStyleFidelity.execute(content, result, **{**SETTINGS, **inputs}).result
+    report, *numbers, record, _, _ = CellStyleFidelity.execute(content, result, **{**SETTINGS, **inputs}).result
     return report, dict(zip(NUMBERS, numbers, strict=True)), json.loads(record)
 
 
@@ -38,14 +38,14 @@ def test_the_outputs_are_a_report_nine_numbers_and_json():
     assert report.dtype == torch.float32 and report.ndim == 4 and report.shape[-1] == 3
     assert report.min() >= 0 and report.max() <= 1
     assert all(type(value) is float for value in numbers.values())
-    assert record["mean"] == numbers
+    assert record["mean"] == {**numbers, "lpips": None}
     assert record["pairs"][0]["objects"]["content"] > 0
     assert record["settings"]["edge_tolerance"] == 2.0 and "scikit-image" in record["versions"]
 
 
 def test_the_schema_lists_the_outputs_in_the_order_of_the_numbers():
     schema = CellStyleFidelity.GET_SCHEMA()
-    assert [o.display_name for o in schema.outputs] == ["report", *NUMBERS, "json", "flicker"]
+    assert [o.display_name for o in schema.outputs] == ["report", *NUMBERS, "json", "flicker", "lpips"]
     assert all(thing.tooltip for thing in [*schema.inputs, *schema.outputs])
     assert schema.category == "CellStyle" and schema.search_aliases
 
@@ -148,25 +148,25 @@ def time_lapse(result_noise: float, count: int = 4) -> tuple[torch.Tensor, torch
 def test_a_time_lapse_has_its_flicker_printed(times):
     contents, results = time_lapse(0.01 * times)
     outputs = CellStyleFidelity.execute(contents, results, **SETTINGS)
-    assert outputs.result[-1] == pytest.approx(times, rel=0.05)
-    assert json.loads(outputs.result[-2])["flicker"] == outputs.result[-1]
+    assert outputs.result[-2] == pytest.approx(times, rel=0.05)
+    assert json.loads(outputs.result[-3])["flicker"] == outputs.result[-2]
     pale = CellStyleFidelity.execute(contents, contents, **SETTINGS)
-    assert pale.result[-1] == 1
+    assert pale.result[-2] == 1
     assert not torch.equal(outputs.result[0][0, :60], pale.result[0][0, :60])  # the header names it
 
 
 def test_pictures_of_different_scenes_are_no_time_lapse():
     outputs = CellStyleFidelity.execute(torch.cat([TISSUE, OTHER]), torch.cat([TISSUE, OTHER]), **SETTINGS)
-    assert outputs.result[-1] == -1 and json.loads(outputs.result[-2])["flicker"] is None
-    assert CellStyleFidelity.execute(TISSUE, TISSUE, **SETTINGS).result[-1] == -1
+    assert outputs.result[-2] == -1 and json.loads(outputs.result[-3])["flicker"] is None
+    assert CellStyleFidelity.execute(TISSUE, TISSUE, **SETTINGS).result[-2] == -1
 
 
 def test_still_frames_without_noise_are_measured_by_a_rounding_step():
     still = TISSUE.repeat(3, 1, 1, 1)
-    assert CellStyleFidelity.execute(still, still, **SETTINGS).result[-1] == 0
+    assert CellStyleFidelity.execute(still, still, **SETTINGS).result[-2] == 0
     jumping = still.clone()
     jumping[1] = (jumping[1] * 0.8).clamp(0, 1)
-    assert CellStyleFidelity.execute(still, jumping, **SETTINGS).result[-1] > 1.5
+    assert CellStyleFidelity.execute(still, jumping, **SETTINGS).result[-2] > 1.5
 
 
 def test_the_heat_map_has_a_legible_range_and_says_it():

