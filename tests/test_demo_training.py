@@ -12,9 +12,12 @@ from places import ROOT
 
 sys.path.append(str(ROOT / "tools" / "demo_model"))
 WHY = "the generator needs scikit-image, which tools/host.py installs"
-looks, perceptual, train_optimizer, train_unet, attention_start, networks, train_batches = (
+looks, train_autoencoder, train_optimizer, train_unet, attention_start, networks, train_batches = (
     pytest.importorskip(name, reason=WHY)
-    for name in ("looks", "perceptual", "train_optimizer", "train_unet", "attention_start", "networks", "train_batches")
+    for name in (
+        *("looks", "train_autoencoder", "train_optimizer", "train_unet", "attention_start", "networks"),
+        "train_batches",
+    )
 )
 
 
@@ -130,6 +133,17 @@ def test_attention_starts_where_tokens_are_alike(generator):
         layer = unet.output_blocks[block][1].transformer_blocks[0].attn1
         assert torch.equal(layer.to_q.weight, layer.to_k.weight)
         assert attention_start.logit_spread(block, forward) == pytest.approx(2.5, rel=0.02)
+
+
+def test_an_encoder_that_is_trained_on_is_held_near_the_latents_that_were(generator):
+    pictures = torch.rand(4, 3, 64, 64, generator=generator) * 2 - 1
+    net, before = (networks.build_autoencoder(pictures) for _ in range(2))
+    free, mse = train_autoencoder.loss_of(net, pictures, 0.0)
+    assert torch.equal(train_autoencoder.loss_of(net, pictures, 0.0, before)[0], free)
+    with torch.no_grad():
+        before.to_latent.bias += 0.5
+    held, same = train_autoencoder.loss_of(net, pictures, 0.0, before)
+    assert torch.allclose(held - free, torch.tensor(train_autoencoder.HOLD * 0.25)) and torch.equal(same, mse)
 
 
 def test_a_wider_decoder_begins_as_the_same_function_and_its_widths_are_read_from_the_weights(generator):

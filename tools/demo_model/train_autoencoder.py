@@ -3,8 +3,10 @@
     python tools/demo_model/train_autoencoder.py --minutes 9 [--resume]
     python tools/demo_model/train_autoencoder.py --decoder-minutes 5   # afterwards, with the encoder as it is
     python tools/demo_model/train_autoencoder.py --decoder-minutes 20 --widths 128 256   # and a wider decoder
+    python tools/demo_model/train_autoencoder.py --decoder-minutes 20 --with-encoder   # then train_latents.py anew
 
-With the encoder as it is, pictures are drawn in proportion to the error of their family, so that the worst gain most.
+A finished one is trained on with pictures in proportion to the error of their family, so that the worst gain most. With
+its encoder, the latents are held near those that were, so that the UNet has little to learn anew.
 
 Loss: mean squared and mean absolute error, the latter of the picture's gradients too (fine lines), and a mild pull of
 the latents to unit spread. The decoder sees latents with a little noise, so that it forgives a denoiser's errors.
@@ -26,6 +28,8 @@ from train_paths import WORK
 
 CHECKPOINT = WORK / "autoencoder.pt"
 LATENT_NOISE = 0.02
+FINE_FROM = 0.85  # share of the time from which bf16 is left
+HOLD = 0.005  # weight of the latents' squared distance from those of the encoder before
 LR_MUON, LR_ADAM = 0.003, 1e-3
 EDGES = ("to_latent.", "to_patch.", "encoder.1.", "encoder.8.", "decoder.9.", "smooth.")
 
@@ -40,14 +44,19 @@ def crops(pictures: np.ndarray, count: int, size: int, rng: np.random.Generator,
     return torch.from_numpy(np.stack(result)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def loss_of(net: PatchAutoencoder, pictures: torch.Tensor, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """(loss, mean squared error) of a batch (B, 3, h, w)."""
-    latents = net.encode(pictures)
-    error = net.decode(latents + noise * torch.randn_like(latents)) - pictures
+def loss_of(net: PatchAutoencoder, pictures: torch.Tensor, noise: float, before=None) -> tuple[torch.Tensor, ...]:
+    """(loss, mean squared error) of a batch (B, 3, h, w); before: the autoencoder whose latents hold these."""
+    latents = net.encode(pictures).float()
+    error = net.decode(latents + noise * torch.randn_like(latents)).float() - pictures
     mse = error.square().mean()
     edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     spread = torch.relu(latents.abs() - 5).square().mean() + 1e-3 * latents.square().mean()
-    return mse + 0.05 * error.abs().mean() + 0.02 * edges + 0.1 * spread, mse
+    loss = mse + 0.05 * error.abs().mean() + 0.02 * edges + 0.1 * spread
+    if before is not None:
+        with torch.no_grad():
+            held = before.encode(pictures)
+        loss = loss + HOLD * (latents - held).square().mean()
+    return loss, mse
 
 
 @torch.inference_mode()
@@ -66,7 +75,7 @@ def shares_by_error(net: PatchAutoencoder, pictures: np.ndarray, names: np.ndarr
     shares = np.zeros(len(pictures))
     for name in set(names):
         of_family = np.flatnonzero(names == name)
-        shares[of_family] = 10 ** (-psnr(net, pictures[of_family[:8]]).mean() / 20)
+        shares[of_family] = 10 ** (-psnr(net, pictures[of_family[:8]]).mean() / 10)
     return shares / shares.sum()
 
 
@@ -87,15 +96,16 @@ def train(team: Team, options: argparse.Namespace) -> None:
     torch.manual_seed(0)
     pictures, names = dataset.load()
     some = torch.from_numpy(pictures[:: max(1, len(pictures) // 400)]).permute(0, 3, 1, 2).float() / 127.5 - 1
-    net, shares = build_autoencoder(some), None
+    net, shares, held = build_autoencoder(some), None, None
     step, before, done, earlier = 0, 0.0, 0, 0.0
     state = torch.load(CHECKPOINT, weights_only=False) if options.resume or options.decoder_minutes else None
     if state:
         step, done, earlier = state["step"], state["crops"], state.get("earlier", 0.0)
-        before, net = state["seconds"] - earlier, autoencoder_of(state["net"])
+        before, net, held = state["seconds"] - earlier, autoencoder_of(state["net"]), state.get("held")
     if options.decoder_minutes and not options.resume:
         before, earlier = 0.0, state["seconds"]
         net = widened(autoencoder_of(state["ema"]), options.widths or decoder_widths(state["ema"]))
+        held = (state.get("held") or state["ema"]) if options.with_encoder else None
     net = net.to(memory_format=torch.channels_last)
     optimizer, ema = Optimizers(*split_weights(net, EDGES), LR_MUON, LR_ADAM, team=team), Ema(net, 0.998)
     if options.resume:
@@ -104,7 +114,8 @@ def train(team: Team, options: argparse.Namespace) -> None:
     if options.decoder_minutes:
         shares = shares_by_error(net, pictures, names)
         for part in (net.to_latent, net.encoder):
-            part.requires_grad_(False)
+            part.requires_grad_(held is not None)
+    holds = autoencoder_of(held).requires_grad_(False) if held else None
     rng = np.random.default_rng((team.rank, step))
     torch.manual_seed(step * 64 + team.rank)
     batch = max(1, options.batch // team.count)
@@ -112,7 +123,8 @@ def train(team: Team, options: argparse.Namespace) -> None:
     running, total = None, (options.decoder_minutes or options.minutes) * 60
     peak = 0.5 if options.decoder_minutes else 1.0
     while (spent := team.agree(before + time.monotonic() - start)) < total:
-        loss, mse = loss_of(net, crops(pictures, batch, options.size, rng, shares), LATENT_NOISE)
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.bf16 and spent < FINE_FROM * total):
+            loss, mse = loss_of(net, crops(pictures, batch, options.size, rng, shares), LATENT_NOISE, holds)
         net.zero_grad(set_to_none=True)
         loss.backward()
         team.mean_gradients(net)
@@ -131,16 +143,16 @@ def train(team: Team, options: argparse.Namespace) -> None:
                 flush=True,
             )
         if time.monotonic() - saved > 60:
-            save(net, ema, optimizer, step, spent, done, earlier)
+            save(net, ema, optimizer, step, spent, done, earlier, held)
             saved = time.monotonic()
     if team.rank == 0:
-        save(net, ema, optimizer, step, spent, done, earlier)
+        save(net, ema, optimizer, step, spent, done, earlier, held)
 
 
-def save(net, ema, optimizer, step: int, seconds: float, done: int, earlier: float = 0.0) -> None:
-    """A checkpoint; seconds: of this training, earlier: of the one whose decoder it trains on."""
+def save(net, ema, optimizer, step: int, seconds: float, done: int, earlier: float = 0.0, held=None) -> None:
+    """A checkpoint; seconds: of this training, earlier: of the one that it trains on; held: that one's weights."""
     state = {"net": net.state_dict(), "ema": ema.values, "optimizer": optimizer.state_dict()}
-    state.update(step=step, seconds=earlier + seconds, earlier=earlier, crops=done)
+    state.update(step=step, seconds=earlier + seconds, earlier=earlier, crops=done, held=held)
     save_atomically(state, CHECKPOINT)
 
 
@@ -169,9 +181,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=9, help="training time in all, earlier runs included")
     parser.add_argument("--decoder-minutes", type=float, help="train a finished checkpoint's decoder on; latents stay")
+    parser.add_argument("--with-encoder", action="store_true", help="train its encoder too; latents change")
     parser.add_argument("--widths", type=int, nargs=2, metavar=("FINE", "COARSE"), help="of the decoder from now on")
     parser.add_argument("--batch", type=int, default=18)
     parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--bf16", action="store_true", help="but for the end: quicker where a CPU has AMX")
     parser.add_argument("--processes", type=int, default=3)
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--report", action="store_true", help="only evaluate the checkpoint")
