@@ -32,8 +32,8 @@ EPSILON = 1e-10
 class Trunk:
     """The convolutions of a network up to its last map that is read.
 
-    stages: of each map the convolutions that lead to it: (number in torchvision's `features`, channels, kernel). pool:
-    kernel of the maximum before every stage but the first, in steps of 2.
+    stages: of each map the convolutions that lead to it: (number in torchvision's `features`, channels, kernel).
+    pooled: which stages, from 0, begin with a maximum over `pool` pixels a side, in steps of 2.
     """
 
     stages: tuple[tuple[tuple[int, int, int], ...], ...]

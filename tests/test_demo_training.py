@@ -75,11 +75,12 @@ def test_an_empty_field_takes_another_pictures_colours_and_stays_flat(cached, ge
     read = 0
     for _ in range(20):
         batch = batches.draw(16, 16)
-        halves = (batch.target.chunk(2), batch.shown.chunk(2)[1:], batch.counts.chunk(2)[1:])
-        for reference, target, shown, counts in zip(*itertools.chain(*halves), strict=True):
+        halves = (batch.target.chunk(2), batch.shown.chunk(2)[1:], batch.counts.chunk(2)[1:], batch.t.chunk(2)[1:])
+        for reference, target, shown, counts, t in zip(*itertools.chain(*halves), strict=True):
             if counts.all():  # both are of one picture, in its own colours or in another's
                 continue
             read += 1
+            assert t >= train_batches.DECIDES
             assert torch.equal(shown, target)
             tone = target[:, counts[0] > 0]
             assert tone.numel() == 0 or tone.std(dim=1).max() < 0.05
@@ -138,12 +139,32 @@ def test_attention_starts_where_tokens_are_alike(generator):
 def test_an_encoder_that_is_trained_on_is_held_near_the_latents_that_were(generator):
     pictures = torch.rand(4, 3, 64, 64, generator=generator) * 2 - 1
     net, before = (networks.build_autoencoder(pictures) for _ in range(2))
-    free, mse = train_autoencoder.loss_of(net, pictures, 0.0)
-    assert torch.equal(train_autoencoder.loss_of(net, pictures, 0.0, before)[0], free)
+
+    def loss(*held):
+        torch.manual_seed(0)
+        return train_autoencoder.loss_of(net, pictures, 0.0, *held)
+
+    free, mse = loss()
+    assert torch.equal(loss(before)[0], free)
     with torch.no_grad():
         before.to_latent.bias += 0.5
-    held, same = train_autoencoder.loss_of(net, pictures, 0.0, before)
+    held, same = loss(before)
     assert torch.allclose(held - free, torch.tensor(train_autoencoder.HOLD * 0.25)) and torch.equal(same, mse)
+
+
+def test_a_field_of_one_latent_is_uneven_until_it_decodes_to_one_colour(generator):
+    net = networks.build_autoencoder(torch.rand(4, 3, 64, 64, generator=generator) * 2 - 1)
+    latents = torch.randn(4, 16, 8, 8, generator=generator)
+    assert train_autoencoder.unevenness(net, latents, 0.0) > 0.01  # patches of random pictures
+    with torch.no_grad():
+        for part in (net.to_patch.weight, net.to_patch.bias):
+            part.copy_(
+                part.view(3, 64, *part.shape[1:])
+                .mean(1, keepdim=True)
+                .expand(3, 64, *part.shape[1:])
+                .reshape(part.shape)
+            )
+    assert train_autoencoder.unevenness(net, latents, 0.0) < 1e-9
 
 
 def test_a_wider_decoder_begins_as_the_same_function_and_its_widths_are_read_from_the_weights(generator):

@@ -9,7 +9,9 @@ A finished one is trained on with pictures in proportion to the error of their f
 its encoder, the latents are held near those that were, so that the UNet has little to learn anew.
 
 Loss: mean squared and mean absolute error, the latter of the picture's gradients too (fine lines), and a mild pull of
-the latents to unit spread. The decoder sees latents with a little noise, so that it forgives a denoiser's errors.
+the latents to unit spread. The decoder sees latents with a little noise, so that it forgives a denoiser's errors, and
+fields of one latent, which have to become one colour: AdaIN gives an empty ground the mean of a busy picture's latents,
+which no picture trains, and what a decoder makes of it lies as a weave over the ground.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from train_paths import WORK
 CHECKPOINT = WORK / "autoencoder.pt"
 LATENT_NOISE = 0.02
 FINE_FROM = 0.85  # share of the time from which bf16 is left
+FIELD = 12  # latents a side of such a field, so that most of it is far from its borders
+EVEN = 5.0  # weight of what a field of one latent decodes to beside one colour
 HOLD = 0.005  # weight of the latents' squared distance from those of the encoder before
 LR_MUON, LR_ADAM = 0.003, 1e-3
 EDGES = ("to_latent.", "to_patch.", "encoder.1.", "encoder.8.", "decoder.9.", "smooth.")
@@ -52,11 +56,27 @@ def loss_of(net: PatchAutoencoder, pictures: torch.Tensor, noise: float, before=
     edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
     spread = torch.relu(latents.abs() - 5).square().mean() + 1e-3 * latents.square().mean()
     loss = mse + 0.05 * error.abs().mean() + 0.02 * edges + 0.1 * spread
+    loss = loss + EVEN * unevenness(net, latents.detach(), noise)
     if before is not None:
         with torch.no_grad():
             held = before.encode(pictures)
         loss = loss + HOLD * (latents - held).square().mean()
     return loss, mse
+
+
+def unevenness(net: PatchAutoencoder, latents: torch.Tensor, noise: float) -> torch.Tensor:
+    """How far fields of one latent decode to more than one colour: their variance over the picture.
+
+    latents (B, 16, h, w). The fields: as AdaIN makes them of an empty ground, a picture's mean, moved by less than
+    another picture's places lie from its own mean.
+    """
+    latents = latents[: len(latents) // 4 or 2]
+    mean = latents.mean(dim=(2, 3), keepdim=True)
+    places = torch.nn.functional.avg_pool2d(latents, 2)[..., :1, :1] - mean
+    fields = mean + torch.rand_like(places[:, :1]) * places.roll(1, 0)
+    fields = fields.expand(-1, -1, FIELD, FIELD)
+    made = net.decode(fields + noise * torch.randn_like(fields)).float()
+    return (made - made.mean(dim=(2, 3), keepdim=True)).square().mean()
 
 
 @torch.inference_mode()

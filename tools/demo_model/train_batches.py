@@ -14,7 +14,8 @@ import torch
 ALIGNED = 0.85  # share of the swapped looks that keep the crop's mean: AdaIN moves that one, attention the rest
 WHOLE = 0.3  # share of the swapped looks that are not diluted
 TEXTURED = 0.6  # share of the swapped looks that carry another picture's texture
-FLAT_READS = 0.12  # share of the pairs whose query is an empty field and whose reference is another picture
+FLAT_READS = 0.2  # share of the pairs whose query is an empty field and whose reference is another picture
+DECIDES = 400  # the timestep from which those pairs have theirs: what is ground and what is painted is settled early
 FLAT_OWN = 0.1  # share of the pairs that are one picture with an empty field, in another's colours
 UNEVEN = 0.7  # share of those whose noise is uneven
 FLAT = 0.15  # a place is flat where no latent around leaves the mean of its neighbours by more (their spread is 1)
@@ -93,13 +94,16 @@ class Batches:
         reference = self.crops(self.own, chosen, self.corners(count, size), size)
         target = self.crops(self.own, chosen, places, size)
         t = torch.randint(1000, (count,), generator=self.generator)
+        dice = self.chance(count)
+        if self.look > 0 and len(self.empty):
+            t = torch.where(dice.flatten() < FLAT_READS, DECIDES + t * (1000 - DECIDES) // 1000, t)
         shown, counts = target, torch.ones(count, 1, size, size)
         noise = torch.randn((2 * count, *target.shape[1:]), generator=self.generator)
         if self.look > 0:
             other = self._other_look(target, self.crops(self.looks, chosen, places, size), size)
             shown = torch.lerp(target, other, self._share(self.sigmas[t].view(-1, 1, 1, 1)))
             if len(self.empty):
-                reference, shown, target, counts, is_flat = self._flat(chosen, reference, shown, target)
+                reference, shown, target, counts, is_flat = self._flat(chosen, dice, reference, shown, target)
                 is_flat = is_flat & (self.chance(2 * count) < UNEVEN)
                 noise = torch.where(is_flat, uneven(noise, self.generator), noise)
         return Batch(
@@ -110,7 +114,7 @@ class Batches:
             noise,
         )
 
-    def _flat(self, chosen: list[int], reference, shown, target) -> tuple[torch.Tensor, ...]:
+    def _flat(self, chosen: list[int], dice: torch.Tensor, reference, shown, target) -> tuple[torch.Tensor, ...]:
         """Some pairs become pictures with an empty field, in the chosen pictures' colours.
 
         Returns (reference, shown, target, counts, which are flat now (2 * count, 1, 1, 1)). Where the chosen picture
@@ -127,7 +131,6 @@ class Batches:
             return (of - self.means[pictures]) * scale + self.means[chosen]
 
         query, own = (self.crops(self.own, pictures, self.corners(count, size), size) for _ in range(2))
-        dice = self.chance(count)
         reads, is_own = dice < FLAT_READS, (dice >= FLAT_READS) & (dice < FLAT_READS + FLAT_OWN)
         flat, either = recoloured(query), reads | is_own
         return (
