@@ -75,7 +75,7 @@ def inverted_content(name: str) -> tuple:
 
 # contrast in the flat parts: with the start alone as a multiple of the content's, and of that with the paper's start;
 # injected as a multiple of that with the paper's start
-BARS = {"fluorescence": (4.5, 1.4, 1.0), "lone cells": (6.0, 0.25, 1.0)}
+BARS = {"fluorescence": (4.5, 1.8, 1.05), "lone cells": (2.0, 0.15, 0.3)}
 
 
 @pytest.mark.parametrize("content", BARS)
@@ -103,9 +103,8 @@ def test_flat_parts_stay_as_flat_as_the_contents_where_adain_comes_before_the_in
     recoloured = nodes.adain(*before, mode="before inversion")
     start, query, _ = nodes.invert(*demo()[:2], recoloured, **SPEEDS["fast"])
     drawn = decoded(nodes.sample(*demo()[:2], start, None, query))
-    # a palette can decode to strokes with no sampling at all: then the sampling may add a tenth to them
-    unsampled = flat_contrast(picture, decoded(recoloured["samples"]))
-    assert flat_contrast(picture, drawn) < (1.6 if unsampled <= 1.6 else 1.1 * unsampled)
+    assert flat_contrast(picture, decoded(recoloured["samples"])) < 1.6  # a busy picture's mean is one colour
+    assert flat_contrast(picture, drawn) < 1.6
 
 
 @cache
