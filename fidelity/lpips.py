@@ -116,7 +116,8 @@ def lpips_distance(maps_x: list, maps_y: list, heads: list, weights: torch.Tenso
         if weights is None:
             total += apart.mean().item()
         else:
-            share = torch.nn.functional.interpolate(weights, apart.shape[-2:], mode="area")
+            # on the CPU: MPS pools to divisors of the size alone
+            share = torch.nn.functional.interpolate(weights.cpu(), apart.shape[-2:], mode="area").to(apart)
             total += ((apart * share).sum() / share.sum()).item()
     return total
 
@@ -171,7 +172,7 @@ class Lpips:
         x, y = resize(x, size), resize(y, size)
         if weights is not None:
             weights = resize(weights[..., None], size)[..., 0]
-            weights = torch.from_numpy(weights.astype(np.float32)).to(self.device)[None, None]
+            weights = torch.from_numpy(weights.astype(np.float32))[None, None]
         return lpips_distance(self.maps(x), self.maps(y), self.heads, weights)
 
 
