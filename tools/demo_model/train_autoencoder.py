@@ -5,8 +5,8 @@
     python tools/demo_model/train_autoencoder.py --decoder-minutes 20 --widths 128 256   # and a wider decoder
     python tools/demo_model/train_autoencoder.py --decoder-minutes 20 --with-encoder   # then train_latents.py anew
 
-A finished one is trained on with pictures in proportion to the error of their family, so that the worst gain most. With
-its encoder, the latents are held near those that were, so that the UNet has little to learn anew.
+A finished one is trained on with pictures in proportion to their family's squared error, so that the worst gain most.
+With its encoder, the latents are held near those that were, so that the UNet has little to learn anew.
 
 Loss: mean squared and mean absolute error, the latter of the picture's gradients too (fine lines), and a mild pull of
 the latents to unit spread. The decoder sees latents with a little noise, so that it forgives a denoiser's errors, and
@@ -91,7 +91,7 @@ def psnr(net: PatchAutoencoder, pictures: np.ndarray) -> np.ndarray:
 
 
 def shares_by_error(net: PatchAutoencoder, pictures: np.ndarray, names: np.ndarray) -> np.ndarray:
-    """(N,) how often to draw each picture: in proportion to the error of its family, by some of its pictures."""
+    """(N,) how often to draw each picture: in proportion to its family's squared error, by some pictures."""
     shares = np.zeros(len(pictures))
     for name in set(names):
         of_family = np.flatnonzero(names == name)
