@@ -75,7 +75,10 @@ def inverted_content(name: str) -> tuple:
 
 # contrast in the flat parts: with the start alone as a multiple of the content's, and of that with the paper's start;
 # injected as a multiple of that with the paper's start
-BARS = {"fluorescence": (4.5, 1.8, 1.05), "lone cells": (2.0, 0.15, 0.3)}
+BARS = {"fluorescence": (4.5, 1.4, 1.0), "lone cells": (2.0, 0.15, 0.3)}
+# where the bars beside the paper's start are missed, which has only 2.0 times the content's contrast there; this one
+# has 3.3, and as much as the paper's when injected
+MISSED = {("impression", "fluorescence")}
 
 
 @pytest.mark.parametrize("content", BARS)
@@ -91,8 +94,10 @@ def test_flat_parts_stay_flat(style, content):
             contrast[mode, what] = flat_contrast(picture, drawn)
     of_content, of_paper, injected = BARS[content]
     assert contrast["noise-preserving", "alone"] < of_content
-    assert contrast["noise-preserving", "alone"] < of_paper * contrast["global", "alone"]
-    assert contrast["noise-preserving", "injected"] < injected * contrast["global", "injected"]
+    flatter = contrast["noise-preserving", "alone"] < of_paper * contrast["global", "alone"]
+    flatter_injected = contrast["noise-preserving", "injected"] < injected * contrast["global", "injected"]
+    missed = (style, content) in MISSED
+    assert (flatter, flatter_injected) == (not missed, not missed)
 
 
 @pytest.mark.parametrize("content", [*BARS, "cell"])
