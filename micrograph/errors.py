@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import contextlib
 
+from ..common.one_line import printable
+
+LONGEST = 200
+"""Characters of what a reader said; libpng's may quote bytes of the file."""
+
 
 class MicrographError(ValueError):
     """A file, or a choice about it, that can't be honoured: its name, what is wrong, what to do."""
@@ -25,7 +30,7 @@ def in_one_sentence(name: str):
             "pyramid_level."
         ) from None
     except Exception as error:
-        what = " ".join(str(error).split())[:200] or type(error).__name__
+        what = printable(str(error), LONGEST) or type(error).__name__
         if "imagecodecs" in what:
             raise MicrographError(
                 f"{name} is stored in a way that needs the package imagecodecs, which is missing or lacks it ({what}). "
