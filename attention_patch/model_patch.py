@@ -9,6 +9,7 @@ import torch
 from comfy.patcher_extension import WrappersMP
 
 from ..common.pairing import check_images
+from ..equations.flat_background import flat_background
 from ..equations.query_preservation import gamma_at
 from ..equations.step_adain import step_adain
 from ..features.feature_bank import FeatureBank, LevelFeatures
@@ -40,6 +41,7 @@ class StyleInjection:
     ):
         self.architecture, self.style, self.settings = architecture, style, settings
         self.content = content.bank if content else None
+        self.background = _background(content, settings.flat_background)
         self.slot = f"cellstyle_injection_{next(_slots)}"  # the key of its wrappers
         self._copies: dict[torch.device, ToDevice] = {}
 
@@ -100,7 +102,7 @@ class StyleInjection:
             return args["denoised"]
         parts = self.style.parts
         styles, weights, masks = zip(*((part.bank.clean, part.weight, part.mask) for part in parts), strict=True)
-        return step_adain(args["denoised"], styles, weights, masks, self.settings.adain_rate)
+        return step_adain(args["denoised"], styles, weights, masks, self.settings.adain_rate, self.background)
 
     def _used(self, sigma: float) -> tuple[list[tuple[StyleKV, int]], int | None, float]:
         """(styles with their levels, the content's level, gamma) of a call at this sigma; nothing out of range."""
@@ -114,8 +116,9 @@ class StyleInjection:
         first, at = styles[0]
         progress = at / max(1, len(first.bank.levels) - 1)
         gamma = gamma_at(progress, settings.gamma, settings.gamma_end, settings.gamma_curve)
-        kept = gamma and self.content is not None and _within(sigma, settings.query_sigmas)
-        content = self.content.level_of(sigma) if kept else None
+        if self.content is None or not _within(sigma, settings.query_sigmas):
+            gamma = 0.0
+        content = self.content.level_of(sigma) if gamma or self.background is not None else None
         return styles, content, gamma if content is not None else 0.0
 
     def _call(self, sigma: float, x: torch.Tensor, transformer_options: Mapping) -> InjectedCall | None:
@@ -139,6 +142,7 @@ class StyleInjection:
             styles=[style for style, _ in used],
             content=self.content if at is not None else None,
             gamma=gamma,
+            background=self.background if at is not None else None,
             features=features,
             joint=state.joint,
             chunk=chunk,
@@ -179,6 +183,14 @@ def injections_on(model) -> list[StyleInjection]:
     wrappers = (w for group in model.wrappers.get(WrappersMP.APPLY_MODEL, {}).values() for w in group)
     owners = (getattr(wrapper, "__self__", None) for wrapper in wrappers)
     return [owner for owner in owners if isinstance(owner, StyleInjection)]
+
+
+def _background(content: ContentQuery | None, strength: float) -> torch.Tensor | None:
+    """(B or 1, 1, H, W) in 0..strength, where the content is even background; None where it nowhere is."""
+    if content is None or not strength:
+        return None
+    found = flat_background(content.bank.clean) if content.background is None else content.background
+    return strength * found if bool(found.any()) else None
 
 
 def _within(sigma: float, sigmas: tuple[float, float]) -> bool:

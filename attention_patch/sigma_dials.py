@@ -15,6 +15,7 @@ class SigmaDials:
     >= sigma_end; the content's queries are kept only within query_sigmas (start, end), its residual features down to
     feature_sigma_end. layer_gamma: factors on gamma. trained_area: latent pixels that the model was trained at, 0 to
     leave tau alone. adain_sigmas: (start, end) of the per-step AdaIN.
+    flat_background: 0 .. 1 of what keeps the content's even background even.
     style_position (one of STYLE_POSITIONS), qk_adain (0 .. 1): of transformers, see `TokenInjection`."""
 
     gamma: float = 0.75
@@ -33,3 +34,4 @@ class SigmaDials:
     feature_sigma_end: float = 0.0
     style_position: str = STYLE_POSITIONS[0]
     qk_adain: float = 0.0
+    flat_background: float = 0.0

@@ -42,7 +42,8 @@ class StyleSettings:
     output.9-11: 0.5", factors on gamma. adain_rate: 0 .. 1, share of the style's statistics that the predicted clean
     latent takes at every step between adain_start and adain_end (STRDP). trained_size: 0 for off, or the side in
     pixels that the model was trained at; tau then follows the number of tokens. feature_strength: 0 .. 1 of the
-    content's residual features until feature_end (plug-and-play).
+    content's residual features until feature_end (plug-and-play). flat_background: 0 .. 1, how far the content's even
+    background is kept even, see `equations/flat_background.py`.
     """
 
     query_start: float = 0.0
@@ -54,6 +55,7 @@ class StyleSettings:
     trained_size: int = 0
     feature_strength: float = 0.0
     feature_end: float = 0.8
+    flat_background: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ class Dials:
 
     @property
     def keeps_queries(self) -> bool:
+        """Whether the content's queries are kept at some step, all over or on its background alone."""
+        return self.keeps_all_queries or self.fine.flat_background > 0
+
+    @property
+    def keeps_all_queries(self) -> bool:
         """Whether gamma is above 0 at some step."""
         return self.gamma > 0 or (self.gamma_curve != "constant" and self.gamma_end > 0)
 

@@ -24,6 +24,7 @@ def styled_together(
     model,
     conditioning: list,
     pieces: Sequence[torch.Tensor],
+    backgrounds: Sequence[torch.Tensor | None],
     style_kv: StyleKV,
     start: Callable[[list[dict]], list[dict]],
     inversion: InversionDials,
@@ -52,23 +53,24 @@ def styled_together(
     plain = replace(dials, settings=replace(fine, adain_rate=0.0))
     how = replace(inversion, storage="recompute")
     found = [invert_and_record(name, model, conditioning, {"samples": p}, how, "content", progress) for p in pieces]
-    latents, banks = start([latent for latent, _ in found]), [bank for _, bank in found]
-    sigmas = banks[0].sigmas
+    latents = start([latent for latent, _ in found])
+    queries = [ContentQuery(bank, each) for (_, bank), each in zip(found, backgrounds, strict=True)]
+    sigmas = found[0][1].sigmas
     style = style_kv.bank.clean
+    background = fine.flat_background * together(backgrounds) if fine.flat_background else None
     for at in range(len(sigmas) - 1):
         stepped = [
             sample_injected(
-                *(name, model, conditioning, latent, style_kv, ContentQuery(bank), plain, sigmas[at : at + 2]),
+                *(name, model, conditioning, latent, style_kv, query, plain, sigmas[at : at + 2]),
                 progress=progress,
                 say=False,
             )
-            for latent, bank in zip(latents, banks, strict=True)
+            for latent, query in zip(latents, queries, strict=True)
         ]
         if fine.adain_start < fine.adain_end and last <= float(sigmas[at]) <= first:
             before = [latent["samples"] for latent in latents]
-            stepped = held(
-                model, before, stepped, float(sigmas[at]), float(sigmas[at + 1]), style, fine.adain_rate, together
-            )
+            levels = float(sigmas[at]), float(sigmas[at + 1])
+            stepped = held(model, before, stepped, *levels, style, fine.adain_rate, together, background)
         latents = [_at(latent, samples, sigmas[at + 1 :]) for latent, samples in zip(latents, stepped, strict=True)]
     yield from (latent["samples"] for latent in latents)
 
@@ -82,6 +84,7 @@ def held(
     style: torch.Tensor,
     rate: float,
     together: Callable[[list[torch.Tensor]], torch.Tensor],
+    background: torch.Tensor | None = None,
 ) -> list[torch.Tensor]:
     """What Euler steps would have given, had each piece's prediction been moved towards the style's statistics.
 
@@ -90,6 +93,7 @@ def held(
     Args:
         before, after: (B, C, h, w) of each piece in LATENT scale, at the levels `now` > `then`.
         style: (1, C, H, W), a clean latent in the model's own scale. rate, together: see `styled_together`.
+        background: of the whole, see `adain`.
     """
     sampling = model.get_model_object("model_sampling")
     share, next_share, left = signal_share(sampling, now), signal_share(sampling, then), then / now
@@ -98,7 +102,7 @@ def held(
     y = [next_share * into(samples.float()) for samples in after]
     predicted = [(b - a * left) / (1 - left) for a, b in zip(x, y, strict=True)]
     whole, style = together(predicted), style.to(predicted[0])
-    moved = [rate * (adain(piece, style, whole) - piece) for piece in predicted]
+    moved = [rate * (adain(piece, style, whole, background) - piece) for piece in predicted]
     return [out((b + (1 - left) * more) / next_share).to(b) for b, more in zip(y, moved, strict=True)]
 
 

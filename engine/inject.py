@@ -51,14 +51,15 @@ def with_style_injection(
         check_family("content_query", content_query.bank, family)
     if dials.keeps_queries and injects:
         if content_query is None:
+            dial, of = ("gamma", dials.gamma) if dials.keeps_all_queries else ("flat_background", fine.flat_background)
             raise ValueError(
-                f"gamma is {dials.gamma:g}, which keeps the content's queries, but content_query is not connected. "
-                "Connect content_query of DDIM Invert, or set gamma to 0."
+                f"{dial} is {of:g}, which keeps the content's queries, but content_query is not connected. "
+                f"Connect content_query of DDIM Invert, or set {dial} to 0."
             )
         _check_captured("content_query", content_query.bank, chosen)
         for part in style_kv.parts:
             check_levels(content_query.bank, part.bank)
-    elif not fine.feature_strength:
+    elif not (fine.feature_strength or fine.flat_background):
         content_query = None
     if fine.feature_strength:
         _check_residuals(fine, content_query)
@@ -88,6 +89,7 @@ def with_style_injection(
         feature_sigma_end=sigmas(0.0, fine.feature_end)[1] if fine.feature_end > 0 else float("inf"),
         style_position=dials.style_position,
         qk_adain=dials.qk_adain,
+        flat_background=fine.flat_background,
     )
     check_no_overlap(model, injected)
     injection = StyleInjection(architecture, style_kv, content_query, injected)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from ..equations.flat_background import flat_background
 from ..features.wire_values import ContentQuery, StyleKV
 from .dials import Dials, InversionDials
 from .held_palette import HELD_PASSES, styled_together
@@ -40,12 +41,25 @@ def passes_of(pieces: int, held: bool = False) -> int:
 
 
 def styled(
-    *how, held: bool, together: Callable, progress: Callable[[int], Callable] | None = None
+    name: str,
+    model,
+    conditioning: list,
+    pieces: Sequence[torch.Tensor],
+    *how,
+    held: bool,
+    together: Callable,
+    progress: Callable[[int], Callable] | None = None,
 ) -> list[torch.Tensor]:
     """The sampled latents of a whole's pieces: `styled_together` where colours are held, else `styled_pieces`.
 
-    how: what both take, from name to dials. together: see `styled_together`.
+    how: what else both take, from style_kv to dials. together: see `styled_together`.
     """
+    dials: Dials = how[-1]
+    backgrounds = [None] * len(pieces)
+    if dials.fine.flat_background:
+        cleans = [model.model.process_latent_in(piece.float()) for piece in pieces]
+        backgrounds = [flat_background(clean, together(cleans)) for clean in cleans]
+    how = (name, model, conditioning, pieces, backgrounds, *how)
     return list(styled_together(*how, together, progress) if held else styled_pieces(*how, progress))
 
 
@@ -54,6 +68,7 @@ def styled_pieces(
     model,
     conditioning: list,
     pieces: Sequence[torch.Tensor],
+    backgrounds: Sequence[torch.Tensor | None],
     style_kv: StyleKV,
     start: Callable[[list[dict]], list[dict]],
     inversion: InversionDials,
@@ -67,7 +82,8 @@ def styled_pieces(
 
     Args:
         name: the node's name, for the log.
-        pieces: (B, C, h, w) each, in LATENT scale. style_kv: one style, or one an image of a piece.
+        pieces: (B, C, h, w) each, in LATENT scale. backgrounds: of each, see `ContentQuery`.
+        style_kv: one style, or one an image of a piece.
         start: gets every piece's inverted LATENT, and gives what each is sampled from.
         inversion: as `style_kv` was captured.
         progress: see `sample_injected`; called for every pass, of which there are `passes_of(len(pieces))`.
@@ -83,8 +99,9 @@ def styled_pieces(
         # recompute keeps next to nothing of what is inverted again
         x, bank = invert(piece, inversion if alone else replace(inversion, storage="recompute", residual_features=""))
         inverted.append(x)
-    for piece, x in zip(pieces, start(inverted), strict=True):
+    for piece, background, x in zip(pieces, backgrounds, start(inverted), strict=True):
         if not alone:
             bank = None  # before the next one's features come
             _, bank = invert(piece, inversion)
-        yield sample_injected(name, model, conditioning, x, style_kv, ContentQuery(bank), dials, progress=progress)
+        query = ContentQuery(bank, background)
+        yield sample_injected(name, model, conditioning, x, style_kv, query, dials, progress=progress)

@@ -21,13 +21,20 @@ def pair_batches(content: torch.Tensor, style: torch.Tensor) -> tuple[torch.Tens
     return content.expand(count, *content.shape[1:]), style.expand(count, *style.shape[1:])
 
 
-def adain(content: torch.Tensor, style: torch.Tensor, whole: torch.Tensor | None = None) -> torch.Tensor:
+def adain(
+    content: torch.Tensor,
+    style: torch.Tensor,
+    whole: torch.Tensor | None = None,
+    background: torch.Tensor | None = None,
+) -> torch.Tensor:
     """(x_c - mean_c) / std_c * std_s + mean_s, per image and channel over height and width only.
 
     Args:
         content: (B, C, ..., H, W); style: (B or 1, C, ..., H', W'), any other size.
         whole: (B or 1, C, ..., H", W"), what content is a piece of and whose mean and spread count as the content's;
             the content itself where None.
+        background: (B or 1, 1, H', W') of the whole in 0..1, where it is even: the spread is then at least that of the
+            rest, so that a large even ground beside a few cells is not stretched to the style's spread.
     Returns:
         (B, C, ..., H, W) in the content's dtype, computed in float32. A channel without spread becomes the style's
         mean: one whose spread is below 1e-5 of its values, which is rounding.
@@ -44,6 +51,8 @@ def adain(content: torch.Tensor, style: torch.Tensor, whole: torch.Tensor | None
     x, y = precise(content), precise(style)
     of = x if whole is None else precise(whole)
     mean_c, std_c = spatial_mean(of), spatial_std(of)
+    if background is not None:
+        std_c = torch.maximum(std_c, spread_off(of, background, mean_c))
     std_c = std_c.masked_fill(std_c <= _FLAT * spatial_mean(of.square()).sqrt(), 0.0)
     return _restyled(x, mean_c, std_c, spatial_mean(y), spatial_std(y)).to(content.dtype)
 
@@ -90,6 +99,19 @@ def spatial_std(x: torch.Tensor) -> torch.Tensor:
     """(..., H, W) to (..., 1, 1), with Bessel's correction as in the authors' code; 0 for a single pixel."""
     several = x.shape[-2] * x.shape[-1] > 1
     return x.std(SPACE, keepdim=True, correction=int(several))
+
+
+def spread_off(x: torch.Tensor, background: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+    """Root mean square distance from `mean` of what is not background, per image and channel.
+
+    Args:
+        x: (B, C, ..., H, W). background: (B or 1, 1, H', W') in 0..1. mean: (B, C, ..., 1, 1).
+    Returns:
+        (B, C, ..., 1, 1); 0 where all is background.
+    """
+    shown = 1 - F.interpolate(background.to(x), x.shape[-2:], mode="area")
+    shown = shown.reshape(len(shown), *[1] * (x.ndim - 3), *x.shape[-2:])
+    return (spatial_mean((x - mean).square() * shown) / spatial_mean(shown).clamp(min=1e-6)).sqrt()
 
 
 def _restyled(x, mean_c, std_c, mean_s, std_s) -> torch.Tensor:

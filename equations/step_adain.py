@@ -17,13 +17,14 @@ def step_adain(
     weights: Sequence[float],
     masks: Sequence[torch.Tensor | None],
     rate: float,
+    background: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """The predicted clean latent moved towards the styles' statistics.
 
     Args:
         denoised: (B, C, ..., H, W), the model's D at this step.
         styles: clean latents, (B or 1, C, H', W') each. weights, masks: of each style, see `branch_weights`.
-        rate: 0 leaves D alone, 1 is the full AdaIN.
+        rate: 0 leaves D alone, 1 is the full AdaIN. background: of D, see `adain`.
     Raises:
         ValueError: styles and latents that do not pair, 1 or B to B.
     Returns:
@@ -41,5 +42,5 @@ def step_adain(
     for clean, share in zip(styles, shares, strict=True):
         check_images("style", len(clean), len(denoised))
         clean = clean.to(denoised.device, denoised.dtype)
-        result = result + adain(denoised, clean) * on_latent(share)
+        result = result + adain(denoised, clean, background=background) * on_latent(share)
     return torch.lerp(denoised, result, rate)

@@ -6,7 +6,7 @@ import torch
 
 
 def inject_style(
-    n: torch.Tensor, n_style: torch.Tensor, n_content: torch.Tensor | None, gamma: float, tau: float
+    n: torch.Tensor, n_style: torch.Tensor, n_content: torch.Tensor | None, gamma: float | torch.Tensor, tau: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """(n, context, value) from which to_q, to_k, to_v make the injected attention.
 
@@ -19,7 +19,8 @@ def inject_style(
     Args:
         n: (B, N, C) hidden state of the sampled image. n_style: (B, M, C), any number of tokens.
         n_content: (B, N, C), or None where gamma is 0.
-        gamma: query preservation, 0 .. 1. tau: attention temperature, > 0; above 1 the attention is sharper.
+        gamma: query preservation, 0 .. 1, of all tokens or (B, N, 1).
+        tau: attention temperature, > 0; above 1 the attention is sharper.
     Returns:
         (B, N, C), (B, M, C), (B, M, C).
     Source: StyleID (Chung et al. 2024, arXiv 2312.09008), sections 4.1 (q, k, v) and 4.2 (tau).
@@ -37,7 +38,7 @@ def inject_style(
     >>> torch.allclose(attend(to_q(x), to_k(context), to_v(value)), attend(q, to_k(n_style), to_v(n_style)), atol=1e-6)
     True
     """
-    if gamma > 0 and n_content is not None:
+    if n_content is not None and (torch.is_tensor(gamma) or gamma > 0):
         n = torch.lerp(n, n_content, gamma)
     if tau != 1:
         n = n * tau

@@ -26,9 +26,11 @@ def with_tokens(x: torch.Tensor, dim: int, image: slice, new: torch.Tensor) -> t
     return torch.cat([x.narrow(dim, 0, image.start), new.to(x), x.narrow(dim, image.stop, after)], dim)
 
 
-def blend_queries(q: torch.Tensor, q_content: torch.Tensor | None, gamma: float, tau: float) -> torch.Tensor:
-    """The image's queries: gamma of the content's, times tau. All of one shape."""
-    if q_content is None or gamma == 0:
+def blend_queries(
+    q: torch.Tensor, q_content: torch.Tensor | None, gamma: float | torch.Tensor, tau: float
+) -> torch.Tensor:
+    """The image's queries: gamma of the content's, times tau. All of one shape; gamma of all, or (B, 1, N, 1)."""
+    if q_content is None or (not torch.is_tensor(gamma) and gamma == 0):
         return q * tau if tau != 1 else q
     blended = torch.lerp(q, q_content.to(q), gamma)
     return blended.mul_(tau) if tau != 1 else blended

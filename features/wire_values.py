@@ -93,10 +93,16 @@ class StyleMix(Weighed):
 
 @dataclass(frozen=True, eq=False)
 class ContentQuery(Weighed):
-    """What the wire CONTENT_QUERY carries: preserved queries come from this bank's features."""
+    """What the wire CONTENT_QUERY carries: preserved queries come from this bank's features.
+
+    background: (B or 1, 1, H, W) in 0..1, where the content is even background by the measure of the whole that it is a
+    piece of; found in the bank's own latent where None.
+    """
 
     bank: FeatureBank
+    background: torch.Tensor | None = None
 
     @classmethod
-    def _kept(cls, bank) -> Iterator:
+    def _kept(cls, bank, background=None) -> Iterator:
         yield from bank.tensors()
+        yield from (each for each in (background,) if each is not None)

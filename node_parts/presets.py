@@ -13,7 +13,7 @@ CUSTOM = "custom"
 class TransferDials:
     """Everything that a look or a speed sets; each is the dial of that name in its node.
 
-    start: mode of LatentAdaIN. strength: of the same. adain_rate, adain_end: of CellStyleSettings.
+    start: mode of LatentAdaIN. strength: of the same. adain_rate, adain_end, flat_background: of CellStyleSettings.
     """
 
     gamma: float = 0.75
@@ -27,10 +27,11 @@ class TransferDials:
     steps: int = 11
     solver: str = "multistep"
     spacing: str = "linspace"
+    flat_background: float = 0.0
 
 
-_HELD = {"strength": 1.0, "start": "noise-preserving", "adain_rate": 0.4, "adain_end": 1.0}
-# faithful is the paper's, with the start that keeps flat backgrounds flatter; the others hold the style's colours at
+_HELD = {"strength": 1.0, "start": "noise-preserving", "adain_rate": 0.4, "adain_end": 1.0, "flat_background": 1.0}
+# faithful is the paper's, with what keeps an even background even; the others hold the style's colours at
 # every step, which keeps palettes of two colours from blending into one
 LOOKS = {
     "faithful": {"gamma": 0.75, "gamma_end": 0.75, "gamma_curve": "constant", "tau": 1.5, **_HELD, "adain_rate": 0.0},
@@ -39,7 +40,7 @@ LOOKS = {
 }
 SPEEDS = {
     "fast": {"steps": 11, "solver": "multistep", "spacing": "linspace"},
-    "paper": {"steps": 50, "solver": "ddim", "spacing": "leading", "start": "global"},
+    "paper": {"steps": 50, "solver": "ddim", "spacing": "leading", "start": "global", "flat_background": 0.0},
 }
 
 
@@ -65,8 +66,7 @@ def preset_inputs(preset: str = CUSTOM, speed: str = CUSTOM) -> list:
             tooltip=(
                 "The look, as one choice. faithful: the structure as the paper keeps it (gamma 0.75). balanced: "
                 "structure early, texture late (gamma 0.75 to 0.3), colours held at every step. painterly: the style "
-                "rearranges (gamma 0.3). All start noise-preserving: flat backgrounds stay flatter. custom: your own "
-                "dials."
+                "rearranges (gamma 0.3). In all of them an even background stays even. custom: your own dials."
             ),
         ),
         io.Combo.Input(
@@ -76,7 +76,8 @@ def preset_inputs(preset: str = CUSTOM, speed: str = CUSTOM) -> list:
             optional=True,
             tooltip=(
                 "The inversion, as one choice. fast: 11 multistep steps over linspace, 33 network calls in all. "
-                "paper: 50 of DDIM, 150 calls, and the paper's own start (global). custom: your own dials."
+                "paper: 50 of DDIM, 150 calls, the paper's own start (global), and no background held even. custom: "
+                "your own dials."
             ),
         ),
     ]

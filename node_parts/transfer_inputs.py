@@ -122,10 +122,10 @@ def split_dials(
     fine = settings or StyleSettings()
     own = TransferDials(
         *(gamma, tau, gamma_curve, gamma_end, strength, start, fine.adain_rate, fine.adain_end),
-        *(steps, solver, spacing),
+        *(steps, solver, spacing, fine.flat_background),
     )
     d = chosen_dials(preset, speed, own)
-    fine = replace(fine, adain_rate=d.adain_rate, adain_end=d.adain_end)
+    fine = replace(fine, adain_rate=d.adain_rate, adain_end=d.adain_end, flat_background=d.flat_background)
     inversion = InversionDials(
         d.steps,
         refinement,

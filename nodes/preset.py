@@ -54,7 +54,7 @@ class CellStylePreset(io.ComfyNode):
     def execute(cls, preset, speed, gamma, tau, strength, steps):
         own = TransferDials(gamma, tau, gamma_end=gamma, strength=strength, steps=steps)
         d = chosen_dials(preset, speed, own)
-        settings = StyleSettings(adain_rate=d.adain_rate, adain_end=d.adain_end)
+        settings = StyleSettings(adain_rate=d.adain_rate, adain_end=d.adain_end, flat_background=d.flat_background)
         return io.NodeOutput(
             d.gamma, d.tau, d.gamma_curve, d.gamma_end, settings, d.strength, d.start, d.steps, d.solver, d.spacing
         )

@@ -20,11 +20,19 @@ class CellStyleSettings(io.ComfyNode):
             display_name="Cell Style Settings",
             category=CATEGORY,
             description=(
-                "Finer dials for Injected Sampler, Cell Style Apply, tiles and frames, each from a paper and each off "
-                "as it comes: when queries are kept, gamma by layer, AdaIN at every step, tau by image size, residual "
-                "features."
+                "Finer dials for Injected Sampler, Cell Style Apply, tiles and frames, each off as it comes: when "
+                "queries are kept, gamma by layer, AdaIN at every step, tau by image size, residual features, an even "
+                "background."
             ),
-            search_aliases=["plug and play", "residual features", "per-step adain", "DiffuseST", "gamma per layer"],
+            search_aliases=[
+                "plug and play",
+                "residual features",
+                "per-step adain",
+                "DiffuseST",
+                "gamma per layer",
+                "background",
+                "flat",
+            ],
             inputs=[
                 _percent(
                     "query_start",
@@ -73,6 +81,19 @@ class CellStyleSettings(io.ComfyNode):
                     "does. Needs residual_features of DDIM Invert (output.4). 0 is off (plug-and-play, Tumanyan 2023).",
                 ),
                 _percent("feature_end", 0.8, "Until where in the sampling. Higher: holds finer structure too."),
+                io.Float.Input(
+                    "flat_background",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip=(
+                        "How even an empty background stays. Higher: fewer strokes are drawn there, and the cells are "
+                        "painted as before. It is found by itself: what is even and reaches the picture's edge. 1 is "
+                        "usual, and needs content_query; 0 is off."
+                    ),
+                ),
             ],
             outputs=[SETTINGS.Output(display_name="settings", tooltip="To settings of Injected Sampler or Apply.")],
         )

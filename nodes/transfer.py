@@ -119,8 +119,9 @@ class CellStyleTransfer(io.ComfyNode):
         invert = add("invert", DDIMInvert, latent=latent, **pass_inputs)
         start = invert.out(0) if before else adain(invert.out(0), capture.out(1))
         finer = {}
-        if dials.adain_rate:
-            finer = {"adain_rate": dials.adain_rate, "adain_end": dials.adain_end}
+        if dials.adain_rate or dials.flat_background:
+            named = ("adain_rate", "adain_end", "flat_background")
+            finer = {name: getattr(dials, name) for name in named}
             finer = {"settings": add("settings", CellStyleSettings, **finer).out(0)}
         sampled = add(
             "sample",

@@ -30,11 +30,12 @@ def expanded(**inputs) -> dict:
 
 
 def test_custom_leaves_every_dial_alone():
-    own = TransferDials(0.6, 1.2, "sqrt", 0.1, 0.5, "patch", 0.3, 0.7, 7, "ddim", "leading")
+    own = TransferDials(0.6, 1.2, "sqrt", 0.1, 0.5, "patch", 0.3, 0.7, 7, "ddim", "leading", 0.2)
     assert chosen_dials("custom", "custom", own) == own
     out = outputs()
     assert {name: out[name] for name in OWN} == OWN
     assert (out["gamma_curve"], out["gamma_end"], out["settings"].adain_rate) == ("constant", 0.6, 0.0)
+    assert out["settings"].flat_background == 0
 
 
 @pytest.mark.parametrize("preset", LOOKS)
@@ -44,7 +45,7 @@ def test_a_look_sets_all_of_the_look_and_nothing_of_the_speed(preset):
     out = outputs(preset=preset)
     assert out["gamma"] == LOOKS[preset]["gamma"] and out["steps"] == OWN["steps"]
     assert out["mode"] == "noise-preserving"
-    held = StyleSettings(adain_rate=LOOKS[preset]["adain_rate"], adain_end=1.0)
+    held = StyleSettings(adain_rate=LOOKS[preset]["adain_rate"], adain_end=1.0, flat_background=1.0)
     assert out["settings"] == held
 
 
@@ -69,6 +70,7 @@ def test_balanced_on_the_one_node_sets_all_inner_nodes():
     sampler = inner["InjectedSampler"]
     assert [sampler[name] for name in ("gamma", "gamma_end", "gamma_curve")] == [0.75, 0.3, "cosine"]
     assert (inner["CellStyleSettings"]["adain_rate"], inner["CellStyleSettings"]["adain_end"]) == (0.4, 1.0)
+    assert inner["CellStyleSettings"]["flat_background"] == 1.0
     assert isinstance(sampler["settings"], list)
     assert inner["LatentAdaIN"]["mode"] == "noise-preserving"
 

@@ -128,7 +128,7 @@ def test_a_content_of_another_size_is_refused_where_its_queries_are_kept():
     model, text = model_of("flux"), tiny_text("flux")
     _, query, _ = nodes.invert(model, text, tiny_latent("flux", 1, (6, 8)), 2)
     style_kv, inverted = nodes.capture(model, text, tiny_latent("flux", 2, (8, 5)), 2)
-    with pytest.raises(ValueError, match=r"6 x 8 tokens and 8 x 5 are sampled.*set gamma to 0"):
+    with pytest.raises(ValueError, match=r"6 x 8 tokens and 8 x 5 are sampled.*set gamma and flat_background to 0"):
         nodes.sample(model, text, inverted, style_kv, query, gamma=0.5)
     nodes.sample(model, text, inverted, style_kv, gamma=0.0)
 
@@ -139,7 +139,7 @@ def test_areas_are_refused_where_places_are_needed():
     style_kv, _ = nodes.capture(model, text, latent, 2)
     (cross, extra), *_ = text
     area = [*text, [cross, {**extra, "area": (6, 8, 0, 0), "strength": 1.0}]]
-    with pytest.raises(ValueError, match=r"part of the picture.*set gamma to 0"):
+    with pytest.raises(ValueError, match=r"part of the picture.*set gamma and flat_background to 0"):
         nodes.sample(model, area, inverted, style_kv, query, gamma=0.5)
     nodes.sample(model, area, inverted, style_kv, gamma=0.0)
 

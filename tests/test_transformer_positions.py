@@ -44,7 +44,7 @@ def test_a_moved_key_is_the_key_at_the_other_place(kind):
     architecture = architecture_of(model_of(kind))
     found, rotary = matrices(kind, architecture.network, (5, 12)), architecture.rotary
     x = torch.randn(5, 12, 2 * found.shape[2], generator=torch.Generator().manual_seed(0))
-    offset = architecture.beside(7)
+    offset = architecture.step(0, 7)
     moved = move(rotated(x, found, rotary.halves), rotary, turn(rotary, offset, x.device))
     there = rotated(x[:, :5], found[:, 7:], rotary.halves)
     assert torch.allclose(moved[:, :5], there, atol=1e-5)
@@ -116,7 +116,7 @@ def test_style_position_changes_the_styles_keys_alone(kind, position):
     def change(k):
         if position == "untwist":
             return untwist(k, untwist_weights(rotary, k))
-        return move(k.float(), rotary, turn(rotary, architecture.beside(8), k.device)).double()
+        return move(k.float(), rotary, turn(rotary, architecture.step(0, 8), k.device)).double()
 
     expected = paper(model, kind, content, style, text, change=change)
     result = transfer(model, content, style, text, KINDS[kind].layers, style_position=position)

@@ -40,7 +40,7 @@ class TokenArchitecture(Architecture):
     names: how a call's layer is known: "options" says it, "marks" are put around each block, or attentions are counted
     ("count"). crossed: after its self-attention each block has one over the text.
     text_shift: how far one more text token moves the image's positions, on each axis; () for not at all.
-    column_axis: which of the positions' axes counts columns.
+    column_axis: which of the positions' axes counts columns; the one before it counts rows.
     """
 
     network_class: str
@@ -109,11 +109,12 @@ class TokenArchitecture(Architecture):
         """Whether a block has a second attention, of the image's tokens alone."""
         return False
 
-    def beside(self, columns: int) -> tuple[float, ...]:
-        """The step to a place so many columns further to the right, on each axis of the positions."""
+    def step(self, rows: int, columns: int) -> tuple[float, ...]:
+        """The way to a place so many rows and columns further down and to the right, on each axis of the positions."""
         axes = len(self.rotary.frequencies)
         column = self.column_axis % axes
-        return tuple(float(columns) if axis == column else 0.0 for axis in range(axes))
+        along = {column: float(columns), column - 1: float(rows)}
+        return tuple(along.get(axis, 0.0) for axis in range(axes))
 
     def text_moves(self, rope: Mapping, texts: int) -> bool:
         """Whether it is the text's length that places the image in a call; asked where `text_shift` says so and lengths

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ...equations.attention_temperature import token_scale
+from ...equations.flat_background import flat_queries
 from ...equations.rotary import move, turn, untwist, untwist_weights
 from ...equations.style_blend import branch_weights, tokens_inside
 from ...equations.token_attention import (
@@ -46,7 +47,7 @@ class TokenInjection:
             and the network has no rotary ones.
         """
         self.call, self.texts, self.longer = call, texts, longer
-        self.rotary, self.text_shift, self.beside = architecture.rotary, architecture.text_shift, architecture.beside
+        self.rotary, self.text_shift, self.step = architecture.rotary, architecture.text_shift, architecture.step
         self.text_moves = architecture.text_moves
         # made for the first layer, good for all
         self._turns: dict[tuple[float, ...], tuple[torch.Tensor, torch.Tensor]] = {}
@@ -57,7 +58,7 @@ class TokenInjection:
             raise ValueError(
                 "the network sees a part of the picture (a conditioning with an area, or tiled sampling), and in a "
                 "transformer the content's queries carry their places with them. Remove the area, or the node that "
-                "tiles, or set gamma to 0 and use no masks."
+                "tiles, or set gamma and flat_background to 0 and use no masks."
             )
         if call.settings.style_position != "own" and self.rotary is None:
             raise ValueError(
@@ -144,34 +145,44 @@ class TokenInjection:
         settings = self.call.settings
         kept, grid = found[part.bank]
         style = StyleTokens(*(None if x is None else self._rows(x, q) for x in unpack_style(kept)))
-        new_q, gamma = tokens_of(q, 2, tokens.image), self.call.gamma_of(layer)
+        new_q = tokens_of(q, 2, tokens.image)
         if settings.qk_adain:
             new_q = match_statistics(new_q, style.q_mean, style.q_std, settings.qk_adain)
-        new_q = blend_queries(new_q, self._content_query(q, tokens, gamma, found), gamma, self._tau(part, grid))
+        q_content, gamma = self._content_query(q, tokens, self.call.gamma_of(layer), found)
+        new_q = blend_queries(new_q, q_content, gamma, self._tau(part, grid))
         new_k, new_v = self._placed(part.bank, style.k, tokens), style.v
         if part.source_mask is not None:
             chosen = tokens_inside(part.source_mask, grid, q.device)
             new_k, new_v = new_k[:, :, chosen], new_v[:, :, chosen]
         return new_q, new_k, new_v
 
-    def _content_query(self, q: torch.Tensor, tokens: Tokens, gamma: float, found: Found) -> torch.Tensor | None:
-        content = self.call.content
-        if gamma == 0 or content is None:
-            return None
+    def _content_query(
+        self, q: torch.Tensor, tokens: Tokens, gamma: float, found: Found
+    ) -> tuple[torch.Tensor | None, float | torch.Tensor]:
+        """The content's queries, if any are kept, and query preservation, of all tokens or (B, 1, N, 1)."""
+        content, background = self.call.content, self.call.background_on(tokens.grid, q)
+        if content is None or (gamma == 0 and background is None):
+            return None, gamma
         kept, grid = found[content]
         if grid != tokens.grid:
             raise ValueError(
                 f"the content was inverted at {grid[0]} x {grid[1]} tokens and {tokens.grid[0]} x {tokens.grid[1]} are "
                 "sampled. A transformer's queries carry their places and can't be resized: sample at the content's "
-                "size, or set gamma to 0."
+                "size, or set gamma and flat_background to 0."
             )
-        return self._moved(self._rows(kept, q), self._text_offset(content, tokens))
+        kept = self._moved(self._rows(kept, q), self._text_offset(content, tokens))
+        if background is None:
+            return kept, gamma
+        return flat_queries(kept, background[:, None], tokens.grid, gamma, self._by_rows_and_columns)
+
+    def _by_rows_and_columns(self, x: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+        return x if self.rotary is None else self._moved(x, self.step(rows, columns))
 
     def _placed(self, bank: FeatureBank, k: torch.Tensor, tokens: Tokens) -> torch.Tensor:
         """A style's keys where `style_position` wants them."""
         offset, position = self._text_offset(bank, tokens), self.call.settings.style_position
         if position == "moved":  # beside the picture instead of on it
-            offset = [a + b for a, b in zip(offset, self.beside(tokens.grid[1]), strict=True)]
+            offset = [a + b for a, b in zip(offset, self.step(0, tokens.grid[1]), strict=True)]
         k = self._moved(k, offset)
         if position != "untwist":
             return k

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from ...equations.attention_temperature import token_scale
+from ...equations.flat_background import flat_queries
 from ...equations.residual_features import mix_residual
 from ...equations.style_blend import (
     Branch,
@@ -94,7 +95,10 @@ class UNetInjection:
         self._tokens[layer] = n.shape[1]
         tau, late_tau = self._taus(layer, found)
         content = None if call.content is None else call.of_chunks(*found[call.content], grid)
-        query, _, _ = inject_style(n, n, content, call.gamma_of(layer), tau)
+        gamma, background = call.gamma_of(layer), call.background_on(grid, n)
+        if background is not None:
+            content, gamma = flat_queries(content, background, grid, gamma)
+        query, _, _ = inject_style(n, n, content, gamma, tau)
         if not isinstance(call.style, StyleMix):
             n_style = match_batch(found[call.style.bank][0], call.chunk, len(call.areas))
             if late_tau != 1:
@@ -178,7 +182,8 @@ class UNetInjection:
         if needs_place and n.shape[:2] != (call.chunk * len(call.areas), grid[0] * grid[1]):
             raise ValueError(
                 f"another node rearranges the tokens of {layer} before its attention, so the content's queries "
-                "and a blend's masks no longer fit. Remove that node, or set gamma to 0 and use a single style."
+                "and a blend's masks no longer fit. Remove that node, or set gamma and flat_background to 0 and "
+                "use a single style."
             )
 
     def _taus(self, layer: LayerKey, found: Found) -> tuple[float, float]:

@@ -26,14 +26,18 @@ def use_pack() -> None:
     sys.path.append(str(ROOT / "tests"))
 
 
+FINER = ("adain_rate", "adain_end", "flat_background")
+"""What a preset sets of Cell Style Settings."""
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """How a transfer is made: the inversions' inputs, LatentAdaIN's mode, the share of AdaIN at every step, and the
-    sampler's dials."""
+    """How a transfer is made: the inversions' inputs, LatentAdaIN's mode, the finer dials, and the
+    sampler's."""
 
     inversion: dict
     start: str = "global"
-    adain_rate: float = 0.0
+    finer: dict = field(default_factory=dict)
     dials: dict = field(default_factory=lambda: {"gamma": 0.75, "gamma_end": 0.75, "tau": 1.5})
 
 
@@ -48,7 +52,8 @@ def preset(look: str) -> Recipe:
     d = chosen_dials(look, "fast", TransferDials())
     dials = {name: getattr(d, name) for name in ("gamma", "gamma_end", "gamma_curve", "tau")}
     inversion = {name: getattr(d, name) for name in ("steps", "solver", "spacing")}
-    return Recipe(inversion, d.start, d.adain_rate, dials)
+    finer = {name: getattr(d, name) for name in FINER}
+    return Recipe(inversion, d.start, finer, dials)
 
 
 @dataclass
@@ -96,9 +101,9 @@ class Bench:
         self, content: tuple[str, np.ndarray], style: tuple[str, np.ndarray], inject=True, start=None, **dials
     ) -> np.ndarray:
         """(H, W, 3) by the recipe; inject=False leaves only the start, `start` takes another one. Dials: those of the
-        sampler, and adain_rate."""
+        sampler, and the finer ones."""
         start = start or self.recipe.start
-        dialled = {**self.recipe.dials, "adain_rate": self.recipe.adain_rate, **dials}
+        dialled = {**self.recipe.dials, **self.recipe.finer, **dials}
         key = (content[0], style[0], inject, start, *sorted(dialled.items()))
         if key not in self.made:
             self.made[key] = self._transfer(content, style, inject, start, dialled)
@@ -117,7 +122,7 @@ class Bench:
         else:
             start, query = self.content(*content)
             start = run_nodes.adain(start, style_start, mode=mode)
-        settings = StyleSettings(adain_rate=dials.pop("adain_rate"), adain_end=1.0)
+        settings = StyleSettings(**{name: dials.pop(name) for name in FINER if name in dials})
         features = features if inject else None
         drawn = run_nodes.sample(*shared, start, features, query, settings=settings, **dials)
         return self.decode(drawn)

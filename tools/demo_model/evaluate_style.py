@@ -7,7 +7,7 @@ from evaluate_setup import Bench
 
 GAMMAS = (0.0, 0.3, 0.5, 0.75, 1.0)
 FLAT_SHARE = 0.4
-PLAIN = {"gamma_curve": "constant", "adain_rate": 0.0}  # a dial alone
+PLAIN = {"gamma_curve": "constant", "adain_rate": 0.0, "flat_background": 0.0}  # a dial alone
 TAUS = (1.0, 1.25, 1.5, 2.0)
 
 

@@ -1,0 +1,134 @@
+"""Where a content is an even background, and how its queries are taken there.
+
+Under style injection an empty background fills with strokes: what the inversion leaves in its noise makes one query
+unlike the next, and each finds another part of the style. Queries averaged over the background find one part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+
+from .adain import precise, spatial_mean
+
+EVEN = 0.3
+"""Local spread, as a share of the picture's, up to which a place is even; at twice that it is not at all."""
+ALIKE = 0.3
+"""Distance from the background's latent, as a share of the picture's spread, up to which a place is of it."""
+REACH = 3
+"""Tokens to each side whose queries are averaged."""
+_WINDOW, _EDGE, _LEAST = 3, 2, 0.05
+_FAR, _DEVIATIONS = 0.995, 2.5
+_ROUNDING = 1e-5  # of the values, in float32
+
+Moved = Callable[[torch.Tensor, int, int], torch.Tensor]
+
+
+def flat_background(clean: torch.Tensor, whole: torch.Tensor | None = None) -> torch.Tensor:
+    """How far each place of a picture is even background.
+
+    A background is even, and it reaches the picture's edge: its latent is the median of the even places there. What is
+    even but of another colour, as the inside of a cell, is none; what has the same colour elsewhere is.
+
+    Args:
+        clean: (B, C, ..., H, W), clean latents. whole: (B or 1, C, ..., H', W'), what they are pieces of, whose spread
+            and edge count; each latent itself where None.
+    Returns:
+        (B, 1, H, W) float32 in 0..1; 0 all over where less than 5 % of the edge is even. A picture of one colour is
+        background all over.
+    Source: this repository.
+    """
+    clean = _planes(clean)
+    scale, background, found = _of_whole(clean if whole is None else _planes(whole))
+    mean, local = _neighbourhood(clean)
+    unlike = (mean - background).square().mean(1, keepdim=True).sqrt()
+    return _within(local, EVEN * scale) * _within(unlike, ALIKE * scale) * found
+
+
+def flat_queries(
+    q_content: torch.Tensor,
+    background: torch.Tensor,
+    grid: tuple[int, int],
+    gamma: float,
+    moved: Moved | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(the content's queries, query preservation of each token), so that a background w reads the style as one:
+
+        q_content := q_content + w (mean - q_content),   gamma := gamma + (1 - gamma) w
+
+    mean: of the background's queries among the tokens up to REACH away, each counted by its w.
+
+    Args:
+        q_content: (..., h * w, C), or the hidden state before the projection. background: (..., h * w, 1) in 0..1.
+        grid: (h, w). gamma: query preservation elsewhere, 0 .. 1.
+        moved: for rotated queries: those of (..., h, w, C) as they would be so many rows and columns further on.
+    Returns:
+        (..., h * w, C) and (..., h * w, 1), in the dtype of q_content.
+    Source: this repository.
+    """
+    dtype, background = q_content.dtype, background.to(q_content.device, precise(q_content).dtype)
+    seen = _summed(background.unflatten(-2, grid), None)
+    total = _summed((q_content * background).unflatten(-2, grid), moved)
+    mean = (total / seen.clamp(min=1e-6)).flatten(-3, -2)
+    flat = torch.lerp(precise(q_content), mean, background)
+    return flat.to(dtype), (gamma + (1 - gamma) * background).to(dtype)
+
+
+def _planes(x: torch.Tensor) -> torch.Tensor:
+    """(B, C, ..., H, W) as (B, C', H, W), precise."""
+    return precise(x).flatten(1, -3).contiguous()  # torch's median is wrong along a dimension that was expanded
+
+
+def _within(x: torch.Tensor, bound: torch.Tensor) -> torch.Tensor:
+    """1 up to the bound, 0 from twice the bound on."""
+    return (2 - x / bound.clamp(min=1e-12)).clamp(0, 1)
+
+
+def _neighbourhood(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of the latents around each place, and their spread over all channels, (B, 1, H, W)."""
+    around = F.pad(x, [_WINDOW // 2] * 4, mode="replicate")
+    mean = F.avg_pool2d(around, _WINDOW, 1)
+    # about the image's mean, so that no digits are lost
+    centre = spatial_mean(x)
+    moment = F.avg_pool2d((around - centre).square(), _WINDOW, 1)
+    return mean, (moment - (mean - centre).square()).clamp(min=0).mean(1, keepdim=True).sqrt()
+
+
+def _of_whole(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of each picture the spread (B, 1, 1, 1), the background's latent (B, C, 1, 1), whether it has one (B, 1, 1, 1).
+
+    One small cell hardly widens the spread of a large field, so the spread is at least that of a picture whose farthest
+    places lie where this one's do.
+    """
+    spread = x.var((-2, -1), correction=0).mean(1).sqrt()
+    median = x.flatten(2).median(2).values[..., None, None]
+    far = (x - median).square().mean(1).sqrt().flatten(1)
+    far = far.kthvalue(max(1, round(_FAR * far.shape[1]))).values
+    rounding = _ROUNDING * x.square().mean((1, 2, 3)).sqrt()
+    scale = torch.maximum(torch.maximum(spread, far / _DEVIATIONS), rounding)[:, None, None, None]
+    mean, local = _neighbourhood(x)
+    even = _within(local, EVEN * scale)[:, 0] > 0.5
+    edge = torch.ones(x.shape[-2:], dtype=torch.bool, device=x.device)
+    edge[_EDGE:-_EDGE, _EDGE:-_EDGE] = False
+    backgrounds, found = [], []
+    for means, places in zip(mean, even & edge, strict=True):
+        found.append(places.sum() >= _LEAST * edge.sum())
+        backgrounds.append(means[:, places if found[-1] else edge].median(1).values)
+    return scale, torch.stack(backgrounds)[..., None, None], torch.stack(found)[:, None, None, None]
+
+
+def _summed(x: torch.Tensor, moved: Moved | None) -> torch.Tensor:
+    """(..., h, w, C) to the sums over the tokens up to REACH away, in float32 at least."""
+    x = precise(x)
+    for axis, step in ((-3, (1, 0)), (-2, (0, 1))):
+        length, around = x.shape[axis], F.pad(x, [0, 0] * (-axis - 1) + [REACH, REACH])
+        total = torch.zeros_like(x)
+        for offset in range(-REACH, REACH + 1):
+            part = around.narrow(axis, REACH + offset, length)
+            if moved is not None and offset:
+                part = moved(part, *(-offset * each for each in step))
+            total += part
+        x = total
+    return x
