@@ -9,6 +9,7 @@ import torch
 
 from ..attention_patch.architectures.choose import architecture_of
 from ..equations.adain import adain
+from ..equations.background_adain import background_adain
 from ..features.wire_values import ContentQuery, StyleKV
 from .dials import Dials, InversionDials
 from .invert import invert_and_record
@@ -57,7 +58,7 @@ def styled_together(
     queries = [ContentQuery(bank, each) for (_, bank), each in zip(found, backgrounds, strict=True)]
     sigmas = found[0][1].sigmas
     style = style_kv.bank.clean
-    background = fine.flat_background * together(backgrounds) if fine.flat_background else None
+    flat = [fine.flat_background * each for each in backgrounds] if fine.flat_background else None
     for at in range(len(sigmas) - 1):
         stepped = [
             sample_injected(
@@ -70,7 +71,7 @@ def styled_together(
         if fine.adain_start < fine.adain_end and last <= float(sigmas[at]) <= first:
             before = [latent["samples"] for latent in latents]
             levels = float(sigmas[at]), float(sigmas[at + 1])
-            stepped = held(model, before, stepped, *levels, style, fine.adain_rate, together, background)
+            stepped = held(model, before, stepped, *levels, style, fine.adain_rate, together, flat)
         latents = [_at(latent, samples, sigmas[at + 1 :]) for latent, samples in zip(latents, stepped, strict=True)]
     yield from (latent["samples"] for latent in latents)
 
@@ -84,7 +85,7 @@ def held(
     style: torch.Tensor,
     rate: float,
     together: Callable[[list[torch.Tensor]], torch.Tensor],
-    background: torch.Tensor | None = None,
+    backgrounds: Sequence[torch.Tensor] | None = None,
 ) -> list[torch.Tensor]:
     """What Euler steps would have given, had each piece's prediction been moved towards the style's statistics.
 
@@ -93,7 +94,7 @@ def held(
     Args:
         before, after: (B, C, h, w) of each piece in LATENT scale, at the levels `now` > `then`.
         style: (1, C, H, W), a clean latent in the model's own scale. rate, together: see `styled_together`.
-        background: of the whole, see `adain`.
+        backgrounds: of each piece, see `background_adain`.
     """
     sampling = model.get_model_object("model_sampling")
     share, next_share, left = signal_share(sampling, now), signal_share(sampling, then), then / now
@@ -102,7 +103,13 @@ def held(
     y = [next_share * into(samples.float()) for samples in after]
     predicted = [(b - a * left) / (1 - left) for a, b in zip(x, y, strict=True)]
     whole, style = together(predicted), style.to(predicted[0])
-    moved = [rate * (adain(piece, style, whole, background) - piece) for piece in predicted]
+    if backgrounds is None:
+        styled = [adain(piece, style, whole) for piece in predicted]
+    else:
+        of_whole = together(backgrounds)
+        pairs = zip(predicted, backgrounds, strict=True)
+        styled = [background_adain(piece, style, background, whole, of_whole) for piece, background in pairs]
+    moved = [rate * (each - piece) for each, piece in zip(styled, predicted, strict=True)]
     return [out((b + (1 - left) * more) / next_share).to(b) for b, more in zip(y, moved, strict=True)]
 
 

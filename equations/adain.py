@@ -21,20 +21,13 @@ def pair_batches(content: torch.Tensor, style: torch.Tensor) -> tuple[torch.Tens
     return content.expand(count, *content.shape[1:]), style.expand(count, *style.shape[1:])
 
 
-def adain(
-    content: torch.Tensor,
-    style: torch.Tensor,
-    whole: torch.Tensor | None = None,
-    background: torch.Tensor | None = None,
-) -> torch.Tensor:
+def adain(content: torch.Tensor, style: torch.Tensor, whole: torch.Tensor | None = None) -> torch.Tensor:
     """(x_c - mean_c) / std_c * std_s + mean_s, per image and channel over height and width only.
 
     Args:
         content: (B, C, ..., H, W); style: (B or 1, C, ..., H', W'), any other size.
         whole: (B or 1, C, ..., H", W"), what content is a piece of and whose mean and spread count as the content's;
             the content itself where None.
-        background: (B or 1, 1, H', W') of the whole in 0..1, where it is even: the spread is then at least that of the
-            rest, so that a large even ground beside a few cells is not stretched to the style's spread.
     Returns:
         (B, C, ..., H, W) in the content's dtype, computed in float32. A channel without spread becomes the style's
         mean: one whose spread is below 1e-5 of its values, which is rounding.
@@ -49,12 +42,8 @@ def adain(
         to the content's standard deviation; nothing is added here.
     """
     x, y = precise(content), precise(style)
-    of = x if whole is None else precise(whole)
-    mean_c, std_c = spatial_mean(of), spatial_std(of)
-    if background is not None:
-        std_c = torch.maximum(std_c, spread_off(of, background, mean_c))
-    std_c = std_c.masked_fill(std_c <= _FLAT * spatial_mean(of.square()).sqrt(), 0.0)
-    return _restyled(x, mean_c, std_c, spatial_mean(y), spatial_std(y)).to(content.dtype)
+    mean_c, std_c = spatial_statistics(x if whole is None else precise(whole))
+    return restyled(x, mean_c, std_c, spatial_mean(y), spatial_std(y)).to(content.dtype)
 
 
 def patch_adain(content: torch.Tensor, style: torch.Tensor, patch_size: int) -> torch.Tensor:
@@ -79,7 +68,7 @@ def patch_adain(content: torch.Tensor, style: torch.Tensor, patch_size: int) -> 
     x, y = precise(content), precise(style)
     mean_c, std_c = (_spread(s, (height, width)) for s in _patch_statistics(x, grid))
     mean_s, std_s = (_spread(s, (height, width)) for s in _patch_statistics(y, grid))
-    return _restyled(x, mean_c, std_c, mean_s, std_s).to(content.dtype)
+    return restyled(x, mean_c, std_c, mean_s, std_s).to(content.dtype)
 
 
 SPACE = (-2, -1)
@@ -95,26 +84,19 @@ def spatial_mean(x: torch.Tensor) -> torch.Tensor:
     return x.mean(SPACE, keepdim=True)
 
 
+def spatial_statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(mean, spread) of (..., H, W), (..., 1, 1) each; a spread that is rounding is 0."""
+    mean, std = spatial_mean(x), spatial_std(x)
+    return mean, std.masked_fill(std <= _FLAT * spatial_mean(x.square()).sqrt(), 0.0)
+
+
 def spatial_std(x: torch.Tensor) -> torch.Tensor:
     """(..., H, W) to (..., 1, 1), with Bessel's correction as in the authors' code; 0 for a single pixel."""
     several = x.shape[-2] * x.shape[-1] > 1
     return x.std(SPACE, keepdim=True, correction=int(several))
 
 
-def spread_off(x: torch.Tensor, background: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
-    """Root mean square distance from `mean` of what is not background, per image and channel.
-
-    Args:
-        x: (B, C, ..., H, W). background: (B or 1, 1, H', W') in 0..1. mean: (B, C, ..., 1, 1).
-    Returns:
-        (B, C, ..., 1, 1); 0 where all is background.
-    """
-    shown = 1 - F.interpolate(background.to(x), x.shape[-2:], mode="area")
-    shown = shown.reshape(len(shown), *[1] * (x.ndim - 3), *x.shape[-2:])
-    return (spatial_mean((x - mean).square() * shown) / spatial_mean(shown).clamp(min=1e-6)).sqrt()
-
-
-def _restyled(x, mean_c, std_c, mean_s, std_s) -> torch.Tensor:
+def restyled(x, mean_c, std_c, mean_s, std_s) -> torch.Tensor:
     """(x - mean_c) / std_c * std_s + mean_s, and mean_s where std_c is 0."""
     return (x - mean_c) / std_c.masked_fill(std_c == 0, torch.inf) * std_s + mean_s
 

@@ -8,6 +8,7 @@ import torch
 
 from ..common.pairing import check_images
 from .adain import adain
+from .background_adain import background_adain
 from .style_blend import branch_weights
 
 
@@ -24,7 +25,7 @@ def step_adain(
     Args:
         denoised: (B, C, ..., H, W), the model's D at this step.
         styles: clean latents, (B or 1, C, H', W') each. weights, masks: of each style, see `branch_weights`.
-        rate: 0 leaves D alone, 1 is the full AdaIN. background: of D, see `adain`.
+        rate: 0 leaves D alone, 1 is the full AdaIN. background: of D, see `background_adain`; None for none.
     Raises:
         ValueError: styles and latents that do not pair, 1 or B to B.
     Returns:
@@ -42,5 +43,6 @@ def step_adain(
     for clean, share in zip(styles, shares, strict=True):
         check_images("style", len(clean), len(denoised))
         clean = clean.to(denoised.device, denoised.dtype)
-        result = result + adain(denoised, clean, background=background) * on_latent(share)
+        moved = adain(denoised, clean) if background is None else background_adain(denoised, clean, background)
+        result = result + moved * on_latent(share)
     return torch.lerp(denoised, result, rate)

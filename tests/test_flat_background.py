@@ -8,6 +8,7 @@ import torch
 from cellstyle.attention_patch.architectures.choose import architecture_of
 from cellstyle.engine.dials import StyleSettings
 from cellstyle.equations.adain import adain
+from cellstyle.equations.background_adain import background_adain
 from cellstyle.equations.flat_background import REACH, flat_background, flat_queries
 from cellstyle.equations.rotary import move, turn
 from cellstyle.equations.step_adain import step_adain
@@ -151,22 +152,46 @@ def test_rotated_queries_are_averaged_as_if_they_stood_at_one_place(kind):
     assert not torch.allclose(flat_queries(given_q, background, grid, 0.5)[0][0], expected, atol=1e-2)
 
 
-def test_an_even_ground_is_not_stretched_to_the_styles_spread():
-    x, style = field(40, 40, [(20, 20, 5)], grain=0.1), noise(1, 4, 30, 30, seed=9)
+def apart_of(x: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """Spread of each channel of (1, C, h, w) in a place."""
+    return x[0, :, place].std(1)
+
+
+def test_adain_leaves_the_ground_even_and_gives_the_rest_the_styles_spread():
+    x, style = field(40, 40, [(20, 20, 5)], grain=0.1), 3 * noise(1, 4, 30, 30, seed=9)
     background = flat_background(x)
-    ground = background[0, 0] > 0.9
-    plain, kept = adain(x, style), adain(x, style, background=background)
-    assert kept[0, :, ground].std(1).mean() < 0.6 * plain[0, :, ground].std(1).mean()
+    ground, cell = background[0, 0] == 1, background[0, 0] == 0
+    plain, kept = adain(x, style), background_adain(x, style, background)
+    assert (apart_of(kept, ground) <= apart_of(x, ground) * (1 + 1e-5)).all()
+    assert (apart_of(plain, ground) > 2 * apart_of(x, ground)).all()
     assert torch.allclose(kept.mean((2, 3)), style.mean((2, 3)), atol=1e-5)  # the colour comes as before
-    shown = (1 - background).expand_as(x).bool() & (background == 0)
-    from_mean = [
-        (y - y.mean((2, 3), keepdim=True))[shown].square().mean().sqrt() for y in (kept, style.expand(1, 4, -1, -1))[:1]
-    ]
-    assert from_mean[0] == pytest.approx(float(style.std()), rel=0.25)  # what is left has the style's spread
-    assert torch.equal(adain(x, style, background=torch.zeros(1, 1, 40, 40)), plain)
-    # a picture of any size has its background on its own grid
-    assert torch.allclose(step_adain(x, [style], [1.0], [None], 1.0, background), kept, atol=1e-6)
-    assert torch.isfinite(adain(x, style, background=torch.ones(1, 1, 20, 20))).all()
+    off = (kept - kept.mean((2, 3), keepdim=True))[0, :, cell].square().mean(1).sqrt()
+    assert torch.allclose(off, style[0].std((1, 2)), rtol=0.3)
+
+
+def test_adain_with_no_background_or_little_to_stretch_is_adain():
+    x, nowhere = field(24, 24, [(12, 12, 5)]), torch.zeros(1, 1, 24, 24)
+    style = noise(2, 4, 30, 30, seed=9)
+    assert torch.allclose(background_adain(x, style, nowhere), adain(x, style), atol=1e-6)
+    found = flat_background(x)
+    once = step_adain(x, [style[:1]], [1.0], [None], 1.0, found)
+    assert torch.equal(once, background_adain(x, style[:1], found))
+    narrow = 0.01 * style  # nothing is stretched: all is narrowed as the rest is
+    from_mean = background_adain(x, narrow, found) - narrow.mean((2, 3), keepdim=True)
+    assert (from_mean / (x - x.mean((2, 3), keepdim=True)) < 1).all()
+    for place in (torch.ones(1, 1, 24, 24), torch.ones(1, 1, 12, 12), found[..., :12]):  # any grid over the content
+        assert torch.isfinite(background_adain(x, style, place)).all()
+    assert torch.equal(
+        background_adain(x[:, :, None], style[:, :, None], found)[:, :, 0], background_adain(x, style, found)
+    )
+
+
+def test_pieces_take_the_statistics_of_the_whole():
+    whole, style = field(24, 48, [(12, 30, 6)]), noise(1, 4, 16, 16, seed=3)
+    found, left = flat_background(whole), slice(0, 20)
+    expected = background_adain(whole, style, found)[..., left]
+    piece = background_adain(whole[..., left], style, found[..., left], whole, found)
+    assert torch.allclose(piece, expected, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,11 @@
-"""With the demo model: flat parts stay flat by two starts on clean latents, and nuclei on black stay visible."""
+"""With the demo model: flat parts stay flat by two starts on clean latents and by flat_background under the injection,
+and nuclei on black stay visible."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import run_nodes as nodes
 import torch
 from cellstyle.engine.dials import StyleSettings
 from cellstyle.engine.inverted_latent import inversion_of
+from cellstyle.equations.flat_background import flat_background
 from cellstyle.node_parts.presets import LOOKS, SPEEDS
 from cellstyle.nodes.compose import CellStyleCompose
 from cellstyle.nodes.foreground import CellStyleForeground
@@ -22,11 +25,13 @@ from cellstyle.nodes.load_micrograph import CellStyleLoadMicrograph
 from nuclei import COUNT, separation, stack, write_stack
 from PIL import Image
 from places import ROOT
+from scipy.ndimage import binary_erosion
 
 sys.path.append(str(ROOT / "tools" / "demo_model"))
 from contents_lone import lone_cells
 from evaluate_setup import contents
 from evaluate_start import flat_contrast
+from evaluate_style import contrast_map
 
 SIZE = 256
 STYLES = sorted(path.stem.removeprefix("style_") for path in (ROOT / "example_images").glob("style_*.png"))
@@ -112,6 +117,45 @@ def test_flat_parts_stay_as_flat_as_the_contents_where_adain_comes_before_the_in
     assert flat_contrast(picture, drawn) < 1.6
 
 
+def background_of(query) -> np.ndarray:
+    """(H, W) of booleans: the content's background, off the cells that a measure of contrast would see beside it."""
+    found = flat_background(query.bank.clean)[0, 0].numpy().repeat(SIZE // 32, 0).repeat(SIZE // 32, 1)
+    return binary_erosion(found > 0.9, iterations=8, border_value=1)
+
+
+@pytest.mark.parametrize("content", [*BARS, "cell"])
+@pytest.mark.parametrize("style", styles_of_a_run())
+def test_strokes_stay_out_of_the_background(style, content):
+    """Half of the contrast that the paper's start has there after the injection, or no more than the content's own:
+    a black ground has less than a grey level of it."""
+    picture, inverted, query = inverted_content(content)
+    style_kv, start = captured(style)
+    place = background_of(query)
+    assert place.mean() > 0.02
+
+    def contrast(drawn) -> float:
+        return float(contrast_map(drawn)[place].mean())
+
+    def drawn(mode: str, look: str, **finer) -> float:
+        dials, settings = dialled(look)
+        begun = nodes.adain(inverted, start, mode=mode)
+        chosen = replace(settings, **finer)
+        return contrast(decoded(nodes.sample(*demo()[:2], begun, style_kv, query, **dials, settings=chosen)))
+
+    own, paper = contrast(picture), drawn("global", "faithful", flat_background=0.0)
+    assert drawn("noise-preserving", "faithful") < max(0.5 * paper, 1.25 * own)
+    # colours held at every step draw more of everything; beside them as they were, and never far from the content
+    strokes = drawn("noise-preserving", "balanced", flat_background=0.0)
+    assert drawn("noise-preserving", "balanced") < max(0.5 * strokes, 2 * own)
+
+
+def dialled(look: str) -> tuple[dict, StyleSettings]:
+    """The sampler's dials of a preset, and its finer ones."""
+    look = LOOKS[look]
+    settings = StyleSettings(**{name: look[name] for name in ("adain_rate", "adain_end", "flat_background")})
+    return {name: look[name] for name in ("gamma", "tau", "gamma_curve", "gamma_end")}, settings
+
+
 @cache
 def fluorescence() -> tuple:
     """(IMAGE, label image, inverted LATENT, CONTENT_QUERY) of 70 nuclei, through Load Micrograph as it comes."""
@@ -128,10 +172,8 @@ def fluorescence() -> tuple:
 def test_every_nucleus_stays_visible_on_black_and_on_the_styled_background(style):
     image, labels, inverted, query = fluorescence()
     style_kv, start = captured(style)
-    look = LOOKS["balanced"]
-    dials = {name: look[name] for name in ("gamma", "tau", "gamma_curve", "gamma_end")}
-    settings = StyleSettings(adain_rate=look["adain_rate"], adain_end=look["adain_end"])
-    begun = nodes.adain(inverted, start, mode=look["start"])
+    dials, settings = dialled("balanced")
+    begun = nodes.adain(inverted, start, mode=LOOKS["balanced"]["start"])
     drawn = torch.from_numpy(decoded(nodes.sample(*demo()[:2], begun, style_kv, query, **dials, settings=settings)))
 
     def new(node: str) -> dict:

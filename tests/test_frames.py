@@ -13,6 +13,7 @@ from cellstyle.node_parts.transfer_inputs import split_dials
 from cellstyle.nodes import transfer_frames
 from cellstyle.nodes.transfer_frames import CellStyleTransferFrames
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model, tiny_vae
+from patch_vae import PatchVae
 from run_nodes import relative_error
 from scipy.ndimage import gaussian_filter
 
@@ -91,6 +92,22 @@ def test_held_colours_of_a_scene_of_equal_frames_are_those_of_one_frame(wired):
     assert relative_error(both[1:], one) < 5e-3 < relative_error(run(wired, frame), one) / 5
 
 
+FLAT_HELD = StyleSettings(adain_rate=0.5, adain_end=1.0, flat_background=1.0)
+
+
+def test_a_background_is_the_scenes_whatever_the_groups_and_one_frames_own(wired):
+    wired = {**wired, "vae": PatchVae()}
+    frame = torch.from_numpy(np.random.default_rng(4).normal(0.3, 0.01, time_lapse(1).shape)).float()
+    frame[:, 16:40, 16:40] = time_lapse(1)[:, 16:40, 16:40] * 0.5 + 0.5
+    frames = torch.cat([frame, frame.roll(8, 2), frame.roll(16, 1)])
+    whole = run(wired, frames, frames_at_once=8, settings=FLAT_HELD)
+    assert relative_error(run(wired, frames, frames_at_once=2, settings=FLAT_HELD), whole) < 1e-3
+    assert relative_error(run(wired, frames, settings=HELD), whole) > 1e-2
+    one = run(wired, frame, settings=FLAT_HELD)
+    both = run(wired, frame.repeat(2, 1, 1, 1), frames_at_once=1, settings=FLAT_HELD)
+    assert relative_error(both[1:], one) < 5e-3
+
+
 @pytest.mark.parametrize("at_once", [1, 4])
 def test_at_full_rate_all_frames_together_have_the_styles_palette(wired, monkeypatch, at_once):
     latents = []
@@ -117,6 +134,8 @@ def test_a_preset_sets_the_dials_and_the_held_colours_and_leaves_the_rest():
     chosen = split_dials(**own, preset="balanced", speed="paper", settings=settings)
     assert (chosen.dials.gamma, chosen.dials.gamma_end, chosen.dials.gamma_curve) == (0.75, 0.3, "cosine")
     assert chosen.dials.fine == StyleSettings(trained_size=512, adain_rate=0.4, adain_end=1.0)
+    fast = split_dials(**own, preset="balanced", speed="fast", settings=settings)
+    assert fast.dials.fine == StyleSettings(trained_size=512, adain_rate=0.4, adain_end=1.0, flat_background=1.0)
     assert (chosen.inversion.steps, chosen.inversion.solver, chosen.start) == (50, "ddim", "global")
     alone = split_dials(**own, settings=StyleSettings(feature_strength=0.5, adain_end=0.7, adain_rate=0.1))
     assert alone.dials.fine == StyleSettings(feature_strength=0.5, adain_end=0.7, adain_rate=0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import run_nodes
 import torch
-from cellstyle.engine import pieces
+from cellstyle.engine import held_palette, pieces
 from cellstyle.engine.dials import StyleSettings
+from cellstyle.engine.sample import sample_injected
+from cellstyle.equations.flat_background import flat_background
 from cellstyle.equations.tiles import blend, cut, lay_tiles, mosaic
 from cellstyle.node_parts import transfer_inputs
 from cellstyle.nodes import tiled_transfer
@@ -18,6 +21,7 @@ from cellstyle.nodes.tiled_transfer import CellStyleTiledTransfer
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model, tiny_vae
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patch_vae import PatchVae
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -106,6 +110,46 @@ def test_a_picture_of_one_tile_is_the_untiled_result_bit_for_bit(wired, size, mo
     assert torch.equal(tiled(wired, content, style, start=mode), untiled(wired, content, style, mode))
     held = {"settings": HELD}
     assert torch.equal(tiled(wired, content, style, start=mode, **held), untiled(wired, content, style, mode, **held))
+
+
+def cell_at(height: int, width: int, left: int) -> torch.Tensor:
+    """(1, H, W, 3): a field with a little grain, and a busy square of 48 pixels from column `left` on."""
+    grain = torch.from_numpy(np.random.default_rng(4).normal(0.3, 0.01, (1, height, width, 3))).float()
+    grain[:, 32:80, left : left + 48] = picture(48, 48, seed=5) * 0.5 + 0.5
+    return grain.clamp(0, 1)
+
+
+FLAT = StyleSettings(flat_background=1.0)
+FLAT_HELD = StyleSettings(adain_rate=0.4, adain_end=1.0, flat_background=1.0)
+
+
+@pytest.mark.parametrize("chosen", [FLAT, FLAT_HELD], ids=["flat", "held"])
+def test_a_background_in_one_tile_is_the_untiled_one(wired, chosen):
+    wired, content, style = {**wired, "vae": PatchVae()}, cell_at(128, 120, 40), picture(64, 80, seed=1)
+    result = tiled(wired, content, style, settings=chosen)
+    assert torch.equal(result, untiled(wired, content, style, settings=chosen))
+    assert not torch.equal(result, tiled(wired, content, style, settings=replace(chosen, flat_background=0.0)))
+
+
+@pytest.mark.parametrize("chosen", [FLAT, FLAT_HELD], ids=["flat", "held"])
+def test_the_background_is_that_of_the_whole(wired, monkeypatch, chosen):
+    """The first tile is nothing but grain: no background by its own measure, and all of it by the picture's."""
+    given = []
+
+    def sampled(name, model, conditioning, latent, style_kv, query, *more, **named):
+        given.append(query)
+        return sample_injected(name, model, conditioning, latent, style_kv, query, *more, **named)
+
+    for room in (pieces, held_palette):
+        monkeypatch.setattr(room, "sample_injected", sampled)
+    content, layout = cell_at(128, 256, 200), lay_tiles((16, 32), 16, 8)
+    result = tiled({**wired, "vae": PatchVae()}, content, picture(64, 80, seed=1), settings=chosen)
+    first, *others = given[: len(layout)]
+    assert first.background.mean() > 0.9 > 0.1 > flat_background(first.bank.clean).mean()
+    whole = flat_background(mosaic([query.bank.clean for query in (first, *others)], layout))
+    found = mosaic([query.background for query in (first, *others)], layout)
+    assert (found - whole)[..., 2:-2, 2:-2].abs().mean() < 0.05
+    assert torch.isfinite(result).all()
 
 
 def test_colours_are_held_by_the_statistics_of_the_whole(wired, monkeypatch):

@@ -9,7 +9,7 @@ Each is a row or two of labelled results of the pack's own nodes. With another d
 import sys
 from collections.abc import Iterator
 
-from picture_studio import START, Studio
+from picture_studio import START, Studio, single_cell
 
 # isort: split
 from bench_models import ROOT, use_pack
@@ -30,11 +30,17 @@ def gamma_and_tau(studio: Studio) -> Iterator[list[tuple]]:
 
     yield [
         ("content", part(studio.picture(content))),
-        *((f"gamma {gamma:g}", part(studio.transfer(content, style, gamma=gamma))) for gamma in (0.0, 0.3, 0.75, 1.0)),
+        *(
+            (f"gamma {gamma:g}", part(studio.transfer(content, style, gamma=gamma, flat=0.0)))
+            for gamma in (0.0, 0.3, 0.75, 1.0)
+        ),
     ]
     yield [
         ("style", part(studio.picture(style))),
-        *((f"tau {tau:g}", part(studio.transfer(content, style, tau=tau, held=0.0))) for tau in (0.5, 1.0, 1.5, 2.5)),
+        *(
+            (f"tau {tau:g}", part(studio.transfer(content, style, tau=tau, held=0.0, flat=0.0)))
+            for tau in (0.5, 1.0, 1.5, 2.5)
+        ),
     ]
 
 
@@ -75,6 +81,16 @@ def capture(studio: Studio) -> Iterator[list[tuple]]:
         ("content", studio.picture(content)),
         *(("", studio.transfer(content, name, gamma=0.3)) for name in STYLES.values()),
     ]
+
+
+def flat_background(studio: Studio) -> Iterator[list[tuple]]:
+    """A single cell in ink wash: strokes all over its empty field, fewer, and none."""
+    studio.pictures |= {"cell": single_cell()}
+    content, style = "cell", "ink_wash"
+    shades = (
+        (f"flat_background {flat:g}", studio.transfer(content, style, gamma=0.5, flat=flat)) for flat in (0.0, 0.5, 1.0)
+    )
+    yield [("content", studio.picture(content)), ("style", studio.picture(style)), *shades]
 
 
 def blend(studio: Studio) -> Iterator[list[tuple]]:
@@ -154,6 +170,7 @@ PICTURES = {
     "adain": adain,
     "inversion": inversion,
     "capture": capture,
+    "flat_background": flat_background,
     "blend": blend,
     "sweep": sweep,
     "fidelity_report": fidelity_report,

@@ -7,7 +7,7 @@
 import sys
 
 from host_layout import ROOT
-from picture_studio import PASS, Studio
+from picture_studio import PASS, Studio, single_cell
 from PIL import Image, ImageDraw, ImageFont
 
 # isort: split
@@ -41,20 +41,16 @@ def drawn() -> dict:
     import torch
     from contents import CONTENTS
     from example_pictures import picture
-    from skimage import data
-    from skimage.transform import resize
     from styles import STYLES as FAMILIES
 
-    cell = resize(data.cell()[60:610], (SIDE, SIDE), anti_aliasing=True)
-    cell = np.repeat(((cell - cell.min()) / np.ptp(cell))[..., None], 3, axis=2)
     made = {
-        "single cell": cell,
         "fluorescence": CONTENTS["fluorescence"](np.random.default_rng(7_003), SIDE, SIDE),
         "stained glass": FAMILIES["stained_glass"](np.random.default_rng(7_100), SIDE, SIDE),
     }
     examples = {"tissue section": "photograph", "chloroplast": "tem_chloroplast", "plant cells": "plant_cells"}
     examples |= {style: style.replace(" ", "_") for style in STYLES if style not in made}
     return {
+        "single cell": single_cell(SIDE),
         **{label: torch.from_numpy(np.asarray(image, np.float32))[None] for label, image in made.items()},
         **{label: picture(name) for label, name in examples.items()},
     }

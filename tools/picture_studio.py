@@ -7,7 +7,8 @@ sys.path.append(str(Path(__file__).resolve().parent / "bench"))
 
 PASS = {"steps": 11, "solver": "multistep", "spacing": "linspace"}
 START = {"mode": "noise-preserving"}
-HELD_COLOURS = 0.4  # adain_rate of the presets balanced and painterly, held to the last step
+# adain_rate, held to the last step, and flat_background of the presets balanced and painterly
+HELD_COLOURS, FLAT = 0.4, 1.0
 
 
 class Studio:
@@ -47,8 +48,9 @@ class Studio:
         """IMAGE"""
         return self.vae.decode(samples)
 
-    def transfer(self, content: str, style: str, adain=START, style_kv=None, held=HELD_COLOURS, inject=True, **dials):
-        """IMAGE. adain: inputs of Latent AdaIN; held: adain_rate to the last step; inject=False: the start alone."""
+    def transfer(self, content, style, adain=START, style_kv=None, held=HELD_COLOURS, flat=FLAT, inject=True, **dials):
+        """IMAGE of two pictures by name. adain: inputs of Latent AdaIN; held: adain_rate to the last step; flat:
+        flat_background; inject=False: the start alone."""
         from cellstyle.engine.dials import StyleSettings
 
         inverted, query, _ = self.content(content)
@@ -57,7 +59,19 @@ class Studio:
         style_kv = (own_kv if style_kv is None else style_kv) if inject else None
         if "gamma" in dials:
             dials.setdefault("gamma_end", dials["gamma"])
-        settings = StyleSettings(adain_rate=held, adain_end=1.0)
+        settings = StyleSettings(adain_rate=held, adain_end=1.0, flat_background=flat)
         return self.decode(
             self.nodes.sample(self.model, self.conditioning, start, style_kv, query, settings=settings, **dials)
         )
+
+
+def single_cell(side: int = 256):
+    """IMAGE (1, side, side, 3) of scikit-image's photograph of one cell in an empty field."""
+    import numpy as np
+    import torch
+    from skimage import data
+    from skimage.transform import resize
+
+    cell = resize(data.cell()[60:610], (side, side), anti_aliasing=True)
+    cell = (cell - cell.min()) / np.ptp(cell)
+    return torch.from_numpy(cell.astype(np.float32))[None, ..., None].repeat(1, 1, 1, 3)

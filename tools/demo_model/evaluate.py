@@ -18,7 +18,7 @@ import torch
 from evaluate_attention import entropies
 from evaluate_reference import reading, wrong_minus_right
 from evaluate_setup import PAPER, Bench, contents, preset, psnr, styles
-from evaluate_style import dials, flat_contrast, judge, transfers
+from evaluate_style import PLAIN, dials, flat_contrast, judge, transfers
 from perceptual import Perceptual
 from PIL import Image
 from train_paths import ROOT, WEIGHTS, WORK
@@ -156,6 +156,12 @@ def flat(bench: Bench) -> None:
                 f"{value:.1f}",
                 value <= 1.6,
             )
+    for name, picture in styles().items():
+        pair = ("cell", cell), (name, picture)
+        paper = flat_contrast(cell, bench.transfer(*pair, start="global", **PAPER.dials, **PLAIN))
+        value = flat_contrast(cell, bench.transfer(*pair))
+        text = f"{value:.2f} ({value / paper:.2f} of {paper:.1f})"
+        row(f"the same after the injection, of the paper's, {name}", "< half", text, value < paper / 2)
 
 
 def the_dials(bench: Bench) -> None:
