@@ -23,8 +23,6 @@ _WINDOW, _EDGE, _LEAST = 3, 2, 0.05
 _FAR, _DEVIATIONS = 0.995, 2.5
 _ROUNDING = 1e-5  # of the values, in float32
 
-Moved = Callable[[torch.Tensor, int, int], torch.Tensor]
-
 
 def flat_background(clean: torch.Tensor, whole: torch.Tensor | None = None) -> torch.Tensor:
     """How far each place of a picture is even background.
@@ -52,7 +50,7 @@ def flat_queries(
     background: torch.Tensor,
     grid: tuple[int, int],
     gamma: float,
-    moved: Moved | None = None,
+    moved: Callable[[torch.Tensor, int], torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(the content's queries, query preservation of each token), so that a background w reads the style as one:
 
@@ -63,17 +61,18 @@ def flat_queries(
     Args:
         q_content: (..., h * w, C), or the hidden state before the projection. background: (..., h * w, 1) in 0..1.
         grid: (h, w). gamma: query preservation elsewhere, 0 .. 1.
-        moved: for rotated queries: those of (..., h, w, C) as they would be so many rows and columns further on.
+        moved: for rotated queries: (..., h * w, C) in float32, all to the first token's place by -1, and back by 1.
     Returns:
         (..., h * w, C) and (..., h * w, 1), in the dtype of q_content.
     Source: this repository.
     """
-    dtype, background = q_content.dtype, background.to(q_content.device, precise(q_content).dtype)
-    seen = _summed(background.unflatten(-2, grid), None)
-    total = _summed((q_content * background).unflatten(-2, grid), moved)
-    mean = (total / seen.clamp(min=1e-6)).flatten(-3, -2)
-    flat = torch.lerp(precise(q_content), mean, background)
-    return flat.to(dtype), (gamma + (1 - gamma) * background).to(dtype)
+    dtype, q = q_content.dtype, precise(q_content)
+    background = background.to(q)
+    alike = q if moved is None else moved(q, -1)
+    mean = _summed(alike * background, grid) / _summed(background, grid).clamp(min=1e-6)
+    if moved is not None:
+        mean = moved(mean, 1)
+    return torch.lerp(q, mean, background).to(dtype), (gamma + (1 - gamma) * background).to(dtype)
 
 
 def _planes(x: torch.Tensor) -> torch.Tensor:
@@ -119,16 +118,10 @@ def _of_whole(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor
     return scale, torch.stack(backgrounds)[..., None, None], torch.stack(found)[:, None, None, None]
 
 
-def _summed(x: torch.Tensor, moved: Moved | None) -> torch.Tensor:
-    """(..., h, w, C) to the sums over the tokens up to REACH away, in float32 at least."""
-    x = precise(x)
-    for axis, step in ((-3, (1, 0)), (-2, (0, 1))):
-        length, around = x.shape[axis], F.pad(x, [0, 0] * (-axis - 1) + [REACH, REACH])
-        total = torch.zeros_like(x)
-        for offset in range(-REACH, REACH + 1):
-            part = around.narrow(axis, REACH + offset, length)
-            if moved is not None and offset:
-                part = moved(part, *(-offset * each for each in step))
-            total += part
-        x = total
-    return x
+def _summed(x: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """(..., h * w, C) to the sums over the tokens up to REACH away."""
+    x = x.unflatten(-2, grid)
+    for axis in (-3, -2):
+        around = F.pad(x, [0, 0] * (-axis - 1) + [REACH, REACH])
+        x = sum(around.narrow(axis, start, x.shape[axis]) for start in range(2 * REACH + 1))
+    return x.flatten(-3, -2)

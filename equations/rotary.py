@@ -38,15 +38,21 @@ class Rotary:
         return cls(tuple(tuple(theta ** (-2 * i / dim) for i in range(dim // 2)) for dim in axes))
 
 
-def turn(rotary: Rotary, offset: Sequence[float], device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines and sines, (pairs,) float32, of a move by `offset`, steps on each axis of `rotary.frequencies`."""
-    angles = [step * f for step, axis in zip(offset, rotary.frequencies, strict=True) for f in axis]
-    angle = torch.tensor(angles, dtype=torch.float64)
+def turn(
+    rotary: Rotary, offset: Sequence[float] | torch.Tensor, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and sines, (pairs,) float32, of a move by `offset`, steps on each axis of `rotary.frequencies`.
+
+    offset: (axes,) for all tokens, or (N, axes), one for each: then (N, pairs).
+    """
+    offset = torch.as_tensor(offset, dtype=torch.float64)
+    along = zip(offset.split(1, -1), rotary.frequencies, strict=True)
+    angle = torch.cat([step * torch.tensor(axis, dtype=torch.float64) for step, axis in along], -1)
     return angle.cos().to(device, torch.float32), angle.sin().to(device, torch.float32)
 
 
 def move(x: torch.Tensor, rotary: Rotary, by: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Rotated keys or queries (..., D) as they would be that much further on. by: from `turn`."""
+    """Rotated keys or queries (..., D), or (..., N, D), as they would be that much further on. by: from `turn`."""
     cos, sin = by
     turned, rest = x[..., : 2 * len(cos)].float(), x[..., 2 * len(cos) :]
     if rotary.halves:

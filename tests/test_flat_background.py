@@ -141,8 +141,9 @@ def test_rotated_queries_are_averaged_as_if_they_stood_at_one_place(kind):
     plain = noise(*grid, 2 * found.shape[2])
     background = torch.rand(1, 99, 1, generator=torch.Generator().manual_seed(1))
 
-    def moved(x, rows, columns):
-        return move(x, rotary, turn(rotary, architecture.step(rows, columns), x.device))
+    def moved(x, sign):
+        places = torch.tensor([architecture.step(row, column) for row in range(9) for column in range(11)])
+        return move(x, rotary, turn(rotary, sign * places, x.device))
 
     given_q = rotated(plain, found, rotary.halves).flatten(0, 1)[None]
     kept, _ = flat_queries(given_q, background, grid, 0.5, moved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -51,6 +52,7 @@ class TokenInjection:
         self.text_moves = architecture.text_moves
         # made for the first layer, good for all
         self._turns: dict[tuple[float, ...], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._places: dict[tuple[int, tuple[int, int]], tuple[torch.Tensor, torch.Tensor]] = {}
         self._untwisting: torch.Tensor | None = None
         self._weighed: list[torch.Tensor] = []  # of each mask that was fitted, whether it weighs image tokens
         placed = call.content is not None or any(part.mask is not None for part in call.styles)
@@ -173,10 +175,17 @@ class TokenInjection:
         kept = self._moved(self._rows(kept, q), self._text_offset(content, tokens))
         if background is None:
             return kept, gamma
-        return flat_queries(kept, background[:, None], tokens.grid, gamma, self._by_rows_and_columns)
+        moved = None if self.rotary is None else partial(self._to_first, tokens.grid)
+        return flat_queries(kept, background[:, None], tokens.grid, gamma, moved)
 
-    def _by_rows_and_columns(self, x: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-        return x if self.rotary is None else self._moved(x, self.step(rows, columns))
+    def _to_first(self, grid: tuple[int, int], x: torch.Tensor, sign: int) -> torch.Tensor:
+        """The image's tokens x as they would be in the place of the first (sign -1), or back from there (1)."""
+        if (sign, grid) not in self._places:
+            rows, columns = (torch.arange(side, dtype=torch.float64) for side in grid)
+            down, right = (torch.tensor(self.step(*one), dtype=torch.float64) for one in ((1, 0), (0, 1)))
+            places = rows[:, None, None] * down + columns[None, :, None] * right
+            self._places[sign, grid] = turn(self.rotary, sign * places.flatten(0, 1), x.device)
+        return move(x, self.rotary, self._places[sign, grid])
 
     def _placed(self, bank: FeatureBank, k: torch.Tensor, tokens: Tokens) -> torch.Tensor:
         """A style's keys where `style_position` wants them."""

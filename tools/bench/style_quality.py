@@ -17,13 +17,15 @@ sys.path.append(str(ROOT / "tools" / "demo_model"))
 
 @dataclass(frozen=True)
 class Way:
-    """A transfer: its inversions, LatentAdaIN's mode, the share of AdaIN at every step, with injection or without."""
+    """A transfer: its inversions, LatentAdaIN's mode, the share of AdaIN at every step and of an even background, with
+    injection or without."""
 
     name: str
     setting: Setting
     start: str = "global"
     adain_rate: float = 0.0
     inject: bool = True
+    flat_background: float = 0.0
 
     @property
     def calls(self) -> int:
@@ -36,6 +38,7 @@ WAYS = (
     Way("injection, fast inversion", FAST),
     Way("noise-preserving start only", FAST, "noise-preserving", inject=False),
     Way("injection, noise-preserving start, AdaIN rate 0.4", FAST, "noise-preserving", 0.4),
+    Way("the same, flat_background 1", FAST, "noise-preserving", 0.4, flat_background=1.0),
 )
 
 
@@ -71,7 +74,7 @@ def _transfer(parts: tuple, content: str, style: str, way: Way):
     inverted, query, _ = run_nodes.invert(model, conditioning, next(pictures), **way.setting.inputs)
     style_kv, noise = run_nodes.capture(model, conditioning, next(pictures), **way.setting.inputs)
     start = run_nodes.adain(inverted, noise, mode=way.start)
-    settings = StyleSettings(adain_rate=way.adain_rate, adain_end=1.0)
+    settings = StyleSettings(adain_rate=way.adain_rate, adain_end=1.0, flat_background=way.flat_background)
     kept = style_kv if way.inject else None
     return vae.decode(run_nodes.sample(model, conditioning, start, kept, query, settings=settings))[0].clamp(0, 1)
 

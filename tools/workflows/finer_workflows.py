@@ -26,6 +26,7 @@ FINER = (
   *residual_features* `output.4` of DDIM Invert.
 - **query_end** 0.7 keeps the content's queries early and leaves the last steps to the style (DiffuseST).
 - **layer_gamma** gives the finest layers more of the style; **adain_rate** pulls every step to its colours (STRDP).
+- **flat_background** at 1 keeps an empty ground even, so that strokes are drawn on the cells alone.
 - *Latent AdaIN*: **patch** mode lets colours follow the style's layout, **high_pass_amount** drops broad shading.
 - Set a dial to 0 (query_end to 1, mode to global) and it is off.
 """

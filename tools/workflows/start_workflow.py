@@ -18,8 +18,8 @@ Drop a file on the canvas and wire the *Load Image* that appears in the place of
 and 16 bits take *Load Micrograph*.
 
 ### Fluorescence
-Cells on black: preset *faithful*, which leaves flat backgrounds flattest. Or *Load Micrograph* with **invert** on, so
-that they lie on white like ink on paper; *Invert Image* turns the result back.
+Cells on black: with every preset the empty ground stays even, in one colour of the style. Or *Load Micrograph* with
+**invert** on, so that they lie on white like ink on paper; *Invert Image* turns the result back.
 
 ### Your own Stable Diffusion 1.5
 1. Put the checkpoint into ComfyUI's `models/checkpoints` and press R.
