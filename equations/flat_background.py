@@ -19,8 +19,9 @@ ALIKE = 0.3
 """Distance from the background's latent, as a share of the picture's spread, up to which a place is of it."""
 REACH = 3
 """Tokens to each side whose queries are averaged."""
-_WINDOW, _EDGE, _LEAST = 3, 2, 0.05
-_FAR, _DEVIATIONS = 0.995, 2.5
+_WINDOW, _EDGE = 3, 2  # latents: the side of a neighbourhood, the width of a picture's edge
+_LEAST = 0.05  # of the edge has to be even
+_FAR, _DEVIATIONS = 0.995, 2.5  # so many deviations from the median lie the farthest places of a full picture
 _ROUNDING = 1e-5  # of the values, in float32
 
 

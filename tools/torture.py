@@ -24,7 +24,7 @@ SECTIONS = {
     "concurrency": "clients that queue, cancel, leave and come back at once: nothing is mixed up",
     "fleet": "ComfyUIs killed under a batch at 19 more seeds, Ray's actors too; 10,000 pictures in flat memory",
     "fuzz": "coverage-guided fuzzing of the two parsers for a bounded time",
-    "pictures": "every shipped style on the synthetic fluorescence stack, and the start on flat backgrounds",
+    "pictures": "every shipped style on the synthetic fluorescence stack, and on flat backgrounds",
 }
 
 

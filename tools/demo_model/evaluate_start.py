@@ -74,6 +74,8 @@ def starts() -> dict[str, tuple[Callable, dict]]:
         "per-step AdaIN alone": (lambda content, style, flat: content, held),
         "noise-preserving": (mode("noise-preserving"), {}),
         "noise-preserving, per-step AdaIN": (mode("noise-preserving"), held),
+        "noise-preserving, flat_background": (mode("noise-preserving"), {"flat_background": 1.0}),
+        "noise-preserving, both": (mode("noise-preserving"), {**held, "flat_background": 1.0}),
         "AdaIN before inversion": (before, {}),
     }
 
