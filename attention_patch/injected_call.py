@@ -39,8 +39,8 @@ class InjectedCall:
     joint: JointCall | None
     chunk: int
     areas: Sequence[Area | None]
-    background: torch.Tensor | None = None
     residuals: Mapping[tuple[str, int], torch.Tensor] = field(default_factory=dict)
+    background: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         placed = self.content is not None or self.residuals or any(part.mask is not None for part in self.styles)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from ..equations.flat_background import flat_background
+from ..equations.flat_background import background_of, flat_background
 from ..features.wire_values import ContentQuery, StyleKV
 from .dials import Dials, InversionDials
 from .held_palette import HELD_PASSES, styled_together
@@ -58,7 +58,8 @@ def styled(
     backgrounds = [None] * len(pieces)
     if dials.fine.flat_background:
         cleans = [model.model.process_latent_in(piece.float()) for piece in pieces]
-        backgrounds = [flat_background(clean, together(cleans)) for clean in cleans]
+        whole = background_of(together(cleans))
+        backgrounds = [flat_background(clean, whole) for clean in cleans]
     how = (name, model, conditioning, pieces, backgrounds, *how)
     return list(styled_together(*how, together, progress) if held else styled_pieces(*how, progress))
 

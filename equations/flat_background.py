@@ -7,6 +7,7 @@ unlike the next, and each finds another part of the style. Queries averaged over
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,25 +26,61 @@ _FAR, _DEVIATIONS = 0.995, 2.5  # so many deviations from the median lie the far
 _ROUNDING = 1e-5  # of the values, in float32
 
 
-def flat_background(clean: torch.Tensor, whole: torch.Tensor | None = None) -> torch.Tensor:
+class Background(NamedTuple):
+    """Of each picture.
+
+    scale: (B, 1, 1, 1), the spread that other distances are shares of. latent: (B, C, 1, 1), the background's. found:
+    (B, 1, 1, 1), whether there is one.
+    """
+
+    scale: torch.Tensor
+    latent: torch.Tensor
+    found: torch.Tensor
+
+
+def flat_background(clean: torch.Tensor, of: Background | None = None) -> torch.Tensor:
     """How far each place of a picture is even background.
 
     A background is even, and it reaches the picture's edge: its latent is the median of the even places there. What is
     even but of another colour, as the inside of a cell, is none; what has the same colour elsewhere is.
 
     Args:
-        clean: (B, C, ..., H, W), clean latents. whole: (B or 1, C, ..., H', W'), what they are pieces of, whose spread
-            and edge count; each latent itself where None.
+        clean: (B, C, ..., H, W), clean latents. of: what they are pieces of, see `background_of`; each of itself where
+            None.
     Returns:
         (B, 1, H, W) float32 in 0..1; 0 all over where less than 5 % of the edge is even. A picture of one colour is
         background all over.
     Source: this repository.
     """
     clean = _planes(clean)
-    scale, background, found = _of_whole(clean if whole is None else _planes(whole))
+    scale, latent, found = of or background_of(clean)
     mean, local = _neighbourhood(clean)
-    unlike = (mean - background).square().mean(1, keepdim=True).sqrt()
+    unlike = (mean - latent).square().mean(1, keepdim=True).sqrt()
     return _within(local, EVEN * scale) * _within(unlike, ALIKE * scale) * found
+
+
+def background_of(clean: torch.Tensor) -> Background:
+    """The background of whole pictures (B, C, ..., H, W).
+
+    One small cell hardly widens the spread of a large field, so the scale is at least the spread of a picture whose
+    farthest places lie where this one's do.
+    """
+    x = _planes(clean)
+    spread = x.var((-2, -1), correction=0).mean(1).sqrt()
+    median = x.flatten(2).median(2).values[..., None, None]
+    far = (x - median).square().mean(1).sqrt().flatten(1)
+    far = far.kthvalue(max(1, round(_FAR * far.shape[1]))).values
+    rounding = _ROUNDING * x.square().mean((1, 2, 3)).sqrt()
+    scale = torch.maximum(torch.maximum(spread, far / _DEVIATIONS), rounding)[:, None, None, None]
+    mean, local = _neighbourhood(x)
+    even = _within(local, EVEN * scale)[:, 0] > 0.5
+    edge = torch.ones(x.shape[-2:], dtype=torch.bool, device=x.device)
+    edge[_EDGE:-_EDGE, _EDGE:-_EDGE] = False
+    latents, found = [], []
+    for means, places in zip(mean, even & edge, strict=True):
+        found.append(places.sum() >= _LEAST * edge.sum())
+        latents.append(means[:, places if found[-1] else edge].median(1).values)
+    return Background(scale, torch.stack(latents)[..., None, None], torch.stack(found)[:, None, None, None])
 
 
 def flat_queries(
@@ -94,29 +131,6 @@ def _neighbourhood(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     centre = spatial_mean(x)
     moment = F.avg_pool2d((around - centre).square(), _WINDOW, 1)
     return mean, (moment - (mean - centre).square()).clamp(min=0).mean(1, keepdim=True).sqrt()
-
-
-def _of_whole(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of each picture the spread (B, 1, 1, 1), the background's latent (B, C, 1, 1), whether it has one (B, 1, 1, 1).
-
-    One small cell hardly widens the spread of a large field, so the spread is at least that of a picture whose farthest
-    places lie where this one's do.
-    """
-    spread = x.var((-2, -1), correction=0).mean(1).sqrt()
-    median = x.flatten(2).median(2).values[..., None, None]
-    far = (x - median).square().mean(1).sqrt().flatten(1)
-    far = far.kthvalue(max(1, round(_FAR * far.shape[1]))).values
-    rounding = _ROUNDING * x.square().mean((1, 2, 3)).sqrt()
-    scale = torch.maximum(torch.maximum(spread, far / _DEVIATIONS), rounding)[:, None, None, None]
-    mean, local = _neighbourhood(x)
-    even = _within(local, EVEN * scale)[:, 0] > 0.5
-    edge = torch.ones(x.shape[-2:], dtype=torch.bool, device=x.device)
-    edge[_EDGE:-_EDGE, _EDGE:-_EDGE] = False
-    backgrounds, found = [], []
-    for means, places in zip(mean, even & edge, strict=True):
-        found.append(places.sum() >= _LEAST * edge.sum())
-        backgrounds.append(means[:, places if found[-1] else edge].median(1).values)
-    return scale, torch.stack(backgrounds)[..., None, None], torch.stack(found)[:, None, None, None]
 
 
 def _summed(x: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:

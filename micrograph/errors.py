@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-from ..common.one_line import printable
-
-LONGEST = 200
-"""Characters of what a reader said; libpng's may quote bytes of the file."""
-
 
 class MicrographError(ValueError):
     """A file, or a choice about it, that can't be honoured: its name, what is wrong, what to do."""
@@ -30,7 +25,9 @@ def in_one_sentence(name: str):
             "pyramid_level."
         ) from None
     except Exception as error:
-        what = printable(str(error), LONGEST) or type(error).__name__
+        # libpng names a chunk by its bytes, whatever they are
+        shown = "".join(c if c.isprintable() else " " for c in str(error))
+        what = " ".join(shown.split())[:200] or type(error).__name__
         if "imagecodecs" in what:
             raise MicrographError(
                 f"{name} is stored in a way that needs the package imagecodecs, which is missing or lacks it ({what}). "

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import math
 
-from ..common.one_line import printable
-
 LONGEST = 1000
 """Characters of an error message, which may quote much longer texts."""
 LONGEST_TEXT = 1_000_000
@@ -29,7 +27,7 @@ def guarded(node):
                 _check(name, value)
             return execute(cls, *args, **kwargs)
         except ValueError as error:
-            text = printable(str(error), LONGEST)
+            text = printable(str(error))
             if type(error) is ValueError and text == str(error):
                 raise
             raise ValueError(text).with_traceback(error.__traceback__) from None
@@ -43,3 +41,12 @@ def _check(name: str, value) -> None:
         raise ValueError(f"{name} is {value}, which is no number to work with. Set it to a finite one.")
     if isinstance(value, str) and len(value) > LONGEST_TEXT:
         raise ValueError(f"{name} is a text of {len(value):,} characters; at most {LONGEST_TEXT:,}. Shorten it.")
+
+
+def printable(text: str) -> str:
+    """One line of at most LONGEST characters; what cannot be printed is escaped as in Python."""
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - 300]} ... {text[-200:]}"
+    line = " ".join(text.split())
+    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
+    return escaped if len(escaped) <= LONGEST else f"{escaped[: LONGEST - 4]} ..."

@@ -9,7 +9,7 @@ from cellstyle.attention_patch.architectures.choose import architecture_of
 from cellstyle.engine.dials import StyleSettings
 from cellstyle.equations.adain import adain
 from cellstyle.equations.background_adain import background_adain
-from cellstyle.equations.flat_background import REACH, flat_background, flat_queries
+from cellstyle.equations.flat_background import REACH, background_of, flat_background, flat_queries
 from cellstyle.equations.rotary import move, turn
 from cellstyle.equations.step_adain import step_adain
 from cellstyle.features.wire_values import ContentQuery
@@ -100,7 +100,9 @@ def test_a_piece_is_measured_by_the_whole():
     whole = field(32, 64, [(16, 48, 8)])
     found, tile = flat_background(whole), whole[..., :24]
     assert not flat_background(tile).any()
-    assert torch.allclose(flat_background(tile, whole)[..., :23], found[..., :23])  # the last sees over the cut
+    assert torch.allclose(
+        flat_background(tile, background_of(whole))[..., :23], found[..., :23]
+    )  # the last sees over the cut
 
 
 def test_without_background_the_queries_are_the_contents_and_gamma_is_gamma():
@@ -287,6 +289,26 @@ def test_a_given_background_goes_before_the_one_that_is_found(scene):
     assert torch.equal(nowhere, nodes.sample(*given_, scene["query"]))
     found = nodes.sample(*given_, ContentQuery(bank, flat_background(bank.clean)), settings=FLAT)
     assert torch.equal(found, nodes.sample(*given_, scene["query"], settings=FLAT))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("kind", ["sd15", *(kind for kind in ("flux", "sd3") if kind in HERE)])
+def test_half_precision_stays_near(kind, dtype):
+    is_unet = kind == "sd15"
+    text = tiny_conditioning() if is_unet else tiny_text(kind)
+    _, channels, *size = (1, 4, 16, 16) if is_unet else tiny_latent(kind, 3, (8, 8))["samples"].shape
+    content = {"samples": field(*size, [(5, 10, 3)], channels, grain=0.02)}
+    style = nodes.latent(1, 4, 16, 16, seed=2) if is_unet else tiny_latent(kind, 4, (8, 8))
+    results = []
+    for precision in (torch.float32, dtype):
+        model = tiny_model(dtype=precision, output_gain=0.1) if is_unet else model_of(kind, precision)
+        inverted, query, _ = nodes.invert(model, text, content, 2)
+        style_kv, start = nodes.capture(model, text, style, 2)
+        begun = nodes.adain(inverted, start, mode="noise-preserving")
+        chosen = StyleSettings(flat_background=1.0, adain_rate=0.3)
+        results.append(nodes.sample(model, text, begun, style_kv, query, settings=chosen))
+    assert flat_background(query.bank.clean).mean() > 0.3
+    assert nodes.relative_error(results[1], results[0]) < 0.05
 
 
 @pytest.mark.parametrize("kind", HERE)

@@ -7,7 +7,7 @@ import traceback
 
 import pytest
 import run_nodes as nodes
-from cellstyle.node_parts.guard import LONGEST, LONGEST_TEXT, guarded
+from cellstyle.node_parts.guard import LONGEST, LONGEST_TEXT, guarded, printable
 from cellstyle.nodes import NODES
 from comfy_test_nodes.tiny_models import tiny_conditioning, tiny_model
 
@@ -77,3 +77,8 @@ def test_a_text_without_an_end_is_refused_before_anybody_reads_it():
 def test_every_node_has_the_edge(node):
     with pytest.raises(ValueError, match=r"^gamma is nan, which is no number to work with"):
         node.execute(gamma=float("nan"))
+
+
+def test_what_is_escaped_can_be_told_apart():
+    assert printable("a\ud800b\0c\x1b") == "a\\ud800b\\x00c\\x1b"
+    assert printable("  two\n lines ") == "two lines"

@@ -9,6 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import tifffile
+from cellstyle.micrograph.errors import MicrographError, in_one_sentence
 from cellstyle.micrograph.limits import MAX_CHANNELS, MAX_XML
 from cellstyle.micrograph.load import Choices, load_micrograph
 from PIL import Image
@@ -256,3 +257,10 @@ def test_more_channels_than_a_picture_is_drawn_of_are_refused_until_some_are_nam
     with pytest.raises(ValueError, match=r"many\.tif would be drawn of 4,097 channels, more than 4,096\. Name those"):
         load_micrograph(path, path.name, Choices(channels="all"))
     assert load_micrograph(path, path.name, Choices(channels="1-3")).images.shape == (1, 2, 2, 3)
+
+
+def test_what_a_reader_quotes_of_the_file_is_shown_as_far_as_it_can_be():
+    with pytest.raises(MicrographError) as caught, in_one_sentence("given.png"):
+        raise OSError("bad chunk \x7f\u0235\ud800" + "\x1b" * 500 + "\n at 8 µm")
+    said = str(caught.value)
+    assert "(bad chunk \u0235 at 8 µm)" in said and said.isprintable() and said.encode("utf-8")

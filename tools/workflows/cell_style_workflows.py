@@ -32,7 +32,11 @@ from workflow_parts import (
 def demo() -> Graph:
     """The embedded model: runs with no download."""
     graph = Graph("cell_style_demo")
-    return transfer(graph, demo_model(graph), CHLOROPLAST, PORCELAIN)
+    text = (
+        DIALS
+        + "- **flat_background** keeps an empty background even: no strokes there. At 0 the graph is the paper's.\n"
+    )
+    return transfer(graph, demo_model(graph), CHLOROPLAST, PORCELAIN, text, flat_background=1.0)
 
 
 def sd15() -> Graph:
@@ -48,11 +52,18 @@ def sdxl() -> Graph:
 
 
 def transfer(
-    graph: Graph, model: Model, cells: str, texture: str, text: str = "", inversion: dict | None = None
+    graph: Graph,
+    model: Model,
+    cells: str,
+    texture: str,
+    text: str = "",
+    inversion: dict | None = None,
+    flat_background: float = 0.0,
 ) -> Graph:
     """The method: invert the content, capture the style, match their statistics, sample with the injection.
 
-    text: of the note, with {width}; the usual one without. inversion: of both branches.
+    text: of the note, with {width}; the usual one without. inversion: of both branches. flat_background: with
+    Cell Style Settings for it.
     """
     more = {} if inversion is None else {"inversion": inversion}
     content, style = content_branch(graph, model, cells, **more), style_branch(graph, model, texture, **more)
@@ -60,11 +71,15 @@ def transfer(
     nodes = [matched, *sampler(graph, model, content, style.last["style_kv"], matched[0])]
     preview = graph.add("PreviewImage", "Preview", images=nodes[-1][0])
     save = saved(graph, nodes[-1][0])
+    finer = []
+    if flat_background:
+        finer = [graph.add("CellStyleSettings", "Cell Style Settings", flat_background=flat_background)]
+        nodes[1].wires["settings"] = finer[0][0]
     text = text.format(width=model.width) if text else DIALS
     if model.width and text.startswith(DIALS):
         text += f"- Pictures are scaled to a width of {model.width} pixels, the size this model knows best.\n"
     notes = note(graph, "The dials", text)
     graph.column(("Model", BLUE, [model.nodes]), ("", "", [[notes]]))
     graph.column(("Content", GREEN, content.columns), ("Style", PURPLE, style.columns))
-    graph.column(("Transfer", BROWN, [nodes, [save, preview]]))
+    graph.column(("Transfer", BROWN, [nodes, [save, preview, *finer]]))
     return graph
