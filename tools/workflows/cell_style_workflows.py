@@ -34,7 +34,7 @@ def demo() -> Graph:
     graph = Graph("cell_style_demo")
     text = (
         DIALS
-        + "- **flat_background** keeps an empty background even: no strokes there. At 0 the graph is the paper's.\n"
+        + "- **flat_background** keeps an empty background even: no strokes there; 0 is off.\n"
     )
     return transfer(graph, demo_model(graph), CHLOROPLAST, PORCELAIN, text, flat_background=1.0)
 
