@@ -40,7 +40,8 @@ class CellStylePreset(io.ComfyNode):
                 ),
                 io.Float.Output(display_name="gamma_end", tooltip="To gamma_end of the same."),
                 SETTINGS.Output(
-                    display_name="settings", tooltip="To settings of the same: colours held at every step, or not."
+                    display_name="settings",
+                    tooltip="To settings of the same: colours held at every step or not, an even background.",
                 ),
                 io.Float.Output(display_name="strength", tooltip="To strength of Latent AdaIN."),
                 io.Combo.Output(display_name="mode", options=list(MODES), tooltip="To mode of Latent AdaIN."),

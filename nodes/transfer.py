@@ -67,6 +67,19 @@ class CellStyleTransfer(io.ComfyNode):
                         "style's layout."
                     ),
                 ),
+                io.Float.Input(
+                    "flat_background",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    optional=True,
+                    advanced=True,
+                    tooltip=(
+                        "How even an empty background stays. Higher: fewer strokes are drawn there, and the cells are "
+                        "painted as before. 1 is usual, and what the presets take; 0 is off."
+                    ),
+                ),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The content in the style's texture and colours.")],
         )
@@ -89,8 +102,17 @@ class CellStyleTransfer(io.ComfyNode):
         preset=CUSTOM,
         speed=CUSTOM,
         start="global",
+        flat_background=0.0,
     ):
-        own = TransferDials(gamma, tau, gamma_end=gamma, start=start, steps=steps, solver=solver, spacing=spacing)
+        own = TransferDials(
+            *(gamma, tau),
+            gamma_end=gamma,
+            start=start,
+            steps=steps,
+            solver=solver,
+            spacing=spacing,
+            flat_background=flat_background,
+        )
         dials = chosen_dials(preset, speed, own)
         graph = GraphBuilder()
         shared = {"model": model, "conditioning": conditioning}

@@ -75,6 +75,14 @@ def test_balanced_on_the_one_node_sets_all_inner_nodes():
     assert inner["LatentAdaIN"]["mode"] == "noise-preserving"
 
 
+def test_an_even_background_on_the_one_node():
+    assert "CellStyleSettings" not in expanded() and "CellStyleSettings" not in expanded(flat_background=0.0)
+    own = expanded(flat_background=0.5)["CellStyleSettings"]
+    assert (own["flat_background"], own["adain_rate"]) == (0.5, 0.0)
+    assert expanded(flat_background=0.5, preset="faithful")["CellStyleSettings"]["flat_background"] == 1.0
+    assert "CellStyleSettings" not in expanded(flat_background=0.5, speed="paper")
+
+
 def test_a_prompt_from_before_gets_what_it_got():
     """Defaults of the signature are for prompts that do not name an input; those of the schema for new nodes."""
     inner = expanded()

@@ -32,10 +32,7 @@ from workflow_parts import (
 def demo() -> Graph:
     """The embedded model: runs with no download."""
     graph = Graph("cell_style_demo")
-    text = (
-        DIALS
-        + "- **flat_background** keeps an empty background even: no strokes there; 0 is off.\n"
-    )
+    text = DIALS + "- **flat_background** keeps an empty background even: no strokes there; 0 is off.\n"
     return transfer(graph, demo_model(graph), CHLOROPLAST, PORCELAIN, text, flat_background=1.0)
 
 

@@ -44,6 +44,7 @@ def start() -> Graph:
         style=style[0],
         preset="balanced",
         speed="fast",
+        flat_background=1.0,
         **FAST,
     )
     preview = graph.add("PreviewImage", "Stylised micrograph", images=transfer[0], canvas=(480, 520))
