@@ -36,6 +36,7 @@ def fluorescence_on_black() -> Graph:
         content=file["image"],
         style=style[0],
         preset="balanced",
+        flat_background=1.0,
         speed="fast",
     )
     cells = graph.add("CellStyleForeground", "Cell Foreground", image=file["image"])

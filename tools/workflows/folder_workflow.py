@@ -33,6 +33,7 @@ def folder() -> Graph:
         content=files["image"],
         style=style[0],
         preset="balanced",
+        flat_background=1.0,
         speed="fast",
     )
     restored = graph.add("CellStyleRestoreSize", "Original size", image=transfer[0], metadata=files["metadata"])
