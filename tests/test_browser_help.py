@@ -27,16 +27,23 @@ def shown_by(page: FrontEnd, node: str) -> list[int]:
     return page.page.evaluate(f"{NODE.format(node)}.imgs.map((img) => img.naturalWidth)")
 
 
-def test_the_help_page_opens_beside_the_graph_with_its_picture(page):
+@pytest.mark.parametrize(
+    ("node", "title", "says", "shot"),
+    [
+        ("InjectedSampler", "Injected Sampler", "0.75 keeps organelles readable", "help_page"),
+        ("CellStyleSettings", "Cell Style Settings", "An empty background without strokes", "help_page_of_settings"),
+    ],
+)
+def test_the_help_page_opens_beside_the_graph_with_its_picture(page, node, title, says, shot):
     page.load(read_ui("cell_style_demo"))
     page.forget()
-    page.page.evaluate(f"app.canvas.selectNode({NODE.format('InjectedSampler')})")
+    page.page.evaluate(f"app.canvas.selectNode({NODE.format(node)})")
     page.page.get_by_test_id("info-button").click()
     help_page = page.page.locator(".node-help-content")
-    help_page.get_by_role("heading", name="Injected Sampler", exact=True).wait_for()
-    assert "0.75 keeps organelles readable" in help_page.inner_text()
+    help_page.get_by_role("heading", name=title, exact=True).wait_for()
+    assert says in help_page.inner_text()
     assert help_page.locator("img").first.evaluate(LOADED) > 100
-    page.shot("help_page")
+    page.shot(shot)
     assert page.errors == []
 
 
