@@ -107,6 +107,23 @@ def token_inputs() -> list:
     ]
 
 
+def flat_background_input(usual: str, advanced: bool | None = None):
+    """usual: the end of its tooltip, what is usual here and what it needs."""
+    return io.Float.Input(
+        "flat_background",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        step=0.05,
+        optional=True,
+        advanced=advanced,
+        tooltip=(
+            "How even an empty background stays. Higher: fewer strokes are drawn there, and the cells are painted as "
+            f"before. {usual}"
+        ),
+    )
+
+
 def settings_input():
     """The optional finer dials; the last input of every node that takes the dials."""
     return SETTINGS.Input(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..engine.dials import StyleSettings
+from ..node_parts.dial_inputs import flat_background_input
 from ..node_parts.wire_types import CATEGORY, SETTINGS
 
 
@@ -81,18 +82,9 @@ class CellStyleSettings(io.ComfyNode):
                     "does. Needs residual_features of DDIM Invert (output.4). 0 is off (plug-and-play, Tumanyan 2023).",
                 ),
                 _percent("feature_end", 0.8, "Until where in the sampling. Higher: holds finer structure too."),
-                io.Float.Input(
-                    "flat_background",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    optional=True,
-                    tooltip=(
-                        "How even an empty background stays. Higher: fewer strokes are drawn there, and the cells are "
-                        "painted as before. It is found by itself: what is even and reaches the picture's edge. 1 is "
-                        "usual, and needs content_query; 0 is off."
-                    ),
+                flat_background_input(
+                    "It is found by itself: what is even and reaches the picture's edge. 1 is usual, and needs "
+                    "content_query; 0 is off."
                 ),
             ],
             outputs=[SETTINGS.Output(display_name="settings", tooltip="To settings of Injected Sampler or Apply.")],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import io
 from comfy_execution.graph_utils import GraphBuilder
 
+from ..node_parts.dial_inputs import flat_background_input
 from ..node_parts.inversion_inputs import conditioning_input
 from ..node_parts.presets import CUSTOM, TransferDials, chosen_dials, preset_inputs
 from ..node_parts.wire_types import CATEGORY
@@ -67,19 +68,7 @@ class CellStyleTransfer(io.ComfyNode):
                         "style's layout."
                     ),
                 ),
-                io.Float.Input(
-                    "flat_background",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    optional=True,
-                    advanced=True,
-                    tooltip=(
-                        "How even an empty background stays. Higher: fewer strokes are drawn there, and the cells are "
-                        "painted as before. 1 is usual, and what the presets take; 0 is off."
-                    ),
-                ),
+                flat_background_input("1 is usual, and what the presets take; 0 is off.", advanced=True),
             ],
             outputs=[io.Image.Output(display_name="image", tooltip="The content in the style's texture and colours.")],
         )
